@@ -1,0 +1,22 @@
+"""A Helm release as pure data: which chart, which version, with which values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRelease:
+    """One `helm.v3.Release`.
+
+    `repository` is a chart repository's URL or, for OCI, the prefix that the chart's name is appended to. `values` may
+    hold late values, as a Manifest's body may.
+    """
+
+    name: str
+    namespace: str
+    chart: str
+    version: str
+    repository: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()  # names of releases that must be ready first
