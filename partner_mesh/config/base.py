@@ -1,0 +1,142 @@
+"""What all configuration models share: strictness, spelling, and the scalar types with their reasons.
+
+Every message here is read by the person who wrote the file: it says what is wrong and what would be right.
+"""
+
+import ipaddress
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from partner_mesh.model.path import PathTemplate
+
+
+class Model(BaseModel):
+    """A section of the configuration: frozen, no unknown keys, camelCase as Kubernetes writes it."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=False, validate_default=True
+    )
+
+
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s))+")
+
+
+def _refuse(reason: str, remedy: str) -> ValueError:
+    """Reason and remedy in one exception; the loader shows them apart (split at the separator)."""
+    return ValueError(f"{reason}|{remedy}")
+
+
+def _name(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise _refuse(
+            f"{value!r} is not a DNS label", "use lower-case letters, digits and inner hyphens, 63 characters at most"
+        )
+    return value
+
+
+def _host(value: str) -> str:
+    if "*" in value:
+        raise _refuse(
+            f"{value!r} has a wildcard", "name each host exactly: a wildcard would serve hosts that nobody owns"
+        )
+    if value != value.lower():
+        raise _refuse(f"{value!r} is not lower case", f"write {value.lower()!r}")
+    if len(value) > 253 or "." not in value or not all(_LABEL.fullmatch(label) for label in value.split(".")):
+        raise _refuse(
+            f"{value!r} is not a fully qualified host name", "write it as api.example.com, without scheme, port or path"
+        )
+    if re.fullmatch(r"[0-9.]+", value):
+        raise _refuse(f"{value!r} is an address", "name a host: certificates and SNI need one")
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise _refuse(f"{value!r} is not a CIDR", "write an address block as 198.51.100.0/28") from None
+    if str(network) != value:
+        raise _refuse(f"{value!r} is not canonical", f"write {network}")
+    return value
+
+
+def _duration(value: str) -> str:
+    if not _DURATION.fullmatch(value) or not re.search(r"[1-9]", value):
+        raise _refuse(f"{value!r} is not a duration above zero", "write it with a unit: 500ms, 5s, 1m30s")
+    return value
+
+
+def _path(value: str) -> str:
+    try:
+        PathTemplate(value)
+    except ValueError as error:
+        raise _refuse(f"{value!r} is not a path: {error}", "write /exact/path, /one/{*} or /rest/{**}") from None
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", value):
+        raise _refuse(
+            f"{value!r} is not a header name in lower case", "HTTP/2 header names are lower case: x-api-version"
+        )
+    return value
+
+
+_SECRET_SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
+    ("a PEM block", re.compile(r"-----BEGIN ")),
+    ("a JSON Web Token", re.compile(r"^eyJ[\w-]{8,}\.[\w-]{8,}\.")),
+    ("an AWS access key", re.compile(r"^(?:AKIA|ASIA)[A-Z0-9]{16}$")),
+    ("a bearer token", re.compile(r"^(?:[Bb]earer|[Bb]asic) \S{12,}")),
+    ("a vendor token", re.compile(r"^(?:gh[opsu]_|sk_live_|xox[abp]-|AIza)[\w-]{16,}")),
+    ("a private key in base64", re.compile(r"^LS0tLS1CRUdJTi")),
+)
+
+
+def secret_shape(value: str) -> str | None:
+    """What kind of secret a text looks like, or None. The text itself never goes into a message."""
+    return next((what for what, shape in _SECRET_SHAPES if shape.search(value)), None)
+
+
+def _secret_name(value: str) -> str:
+    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):
+        raise _refuse(
+            "this is not a Secret's name", "give the name of the Secret; its content is delivered from the secret store"
+        )
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """One entry may stand without its list."""
+    return value if value is None or isinstance(value, list | tuple) else [value]
+
+
+def _method(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]+", value):
+        raise _refuse(f"{value!r} is not an HTTP method", "methods are upper case: GET, POST")
+    return value
+
+
+Name = Annotated[
+    str, AfterValidator(_name), Field(json_schema_extra={"pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"})
+]
+Host = Annotated[str, AfterValidator(_host), Field(json_schema_extra={"format": "hostname"})]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+Duration = Annotated[str, AfterValidator(_duration), Field(json_schema_extra={"pattern": "^([0-9.]+(h|ms|m|s))+$"})]
+Path = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"pattern": "^/"})]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+SecretName = Annotated[str, AfterValidator(_secret_name)]
+Method = Annotated[str, AfterValidator(_method), Field(json_schema_extra={"pattern": "^[A-Z]+$"})]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Weight = Annotated[int, Field(ge=0, le=100, strict=True)]
+Listed = BeforeValidator(_listed)
+
+
+def seconds(duration: str) -> float:
+    """A Duration in seconds."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", duration))

@@ -1,0 +1,94 @@
+"""The mesh section: revisions and their upgrade, identity, and defaults for every workload."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from partner_mesh.config.base import Duration, Model, Name
+from partner_mesh.config.observability import AccessLog, MetricTags, Telemetry
+
+Revision = Annotated[str, Field(pattern=r"^\d+-\d+-\d+$")]
+MutualTls = Literal["STRICT", "PERMISSIVE", "DISABLE"]
+
+
+class Upgrade(Model):
+    """An upgrade under way; the key is present only while one is.
+
+    The states in order: control plane beside (`to` alone) → `namespaces` moved one by one → `gateways: true` →
+    `promoted: true` (tag and default revision) → `mesh.revision` becomes `to` and the key goes.
+    """
+
+    to: Revision
+    namespaces: tuple[Name, ...] = ()
+    gateways: bool = False
+    promoted: bool = False
+
+
+class MutualTlsException(Model):
+    """A dated exception from mutual TLS: the gate refuses it after its day."""
+
+    mode: MutualTls
+    until: date | None = None  # required unless STRICT
+    ports: dict[int, MutualTls] = {}  # target port → mode
+
+
+class NamespaceSettings(Model):
+    """What holds for a whole namespace of applications."""
+
+    mutual_tls: MutualTlsException | None = None
+    data_plane: Literal["sidecar", "ambient"] = "sidecar"
+    pod_security: Literal["restricted", "baseline", "privileged"] = "restricted"
+    telemetry: Telemetry | None = None
+    labels: dict[str, str] = {}
+
+
+class Resources(Model):
+    """Requests and limits as Kubernetes quantities."""
+
+    cpu: str = "100m"
+    memory: str = "128Mi"
+    memory_limit: str | None = None
+
+
+class Peer(Model):
+    """The other cluster of a two-cluster mesh: it shares our trust domain and root."""
+
+    name: Name
+    network: Name
+    gateway: str  # address of its east-west gateway
+
+
+class MultiCluster(Model):
+    """A mesh over two clusters by east-west gateways."""
+
+    cluster: Name
+    network: Name
+    peers: Annotated[tuple[Peer, ...], Field(min_length=1)]
+
+
+class Mesh(Model):
+    """Istio. `managed: false`: somebody else runs it; only applications and partners are deployed."""
+
+    revision: Revision
+    upgrade: Upgrade | None = None
+    managed: bool = True
+    tag: Name = "stable"  # the revision tag that gateways and namespaces at rest carry
+    trust_domain: str = "cluster.local"
+    mutual_tls: MutualTls = "STRICT"
+    data_plane: Literal["sidecar", "ambient"] = "sidecar"  # `ambient` also installs ztunnel for namespaces that ask
+    access_log: AccessLog = AccessLog()
+    metrics: MetricTags = MetricTags()
+    charts: str = "https://blob.istio.io/istio-release/charts"
+    hub: str = "docker.io/istio"
+    istiod: Resources = Resources(cpu="500m", memory="2Gi")
+    proxy: Resources = Resources()
+    replicas: Annotated[int, Field(ge=1, le=20)] = 2
+    drain_duration: Duration = "5s"
+    namespaces: dict[Name, NamespaceSettings] = {}
+    multi_cluster: MultiCluster | None = None
+
+    @property
+    def version(self) -> str:
+        """The chart version of the stable control plane."""
+        return self.revision.replace("-", ".")
