@@ -1,0 +1,401 @@
+"""The world that policies speak of: namespaces, workloads, Services, and the ways into them.
+
+Everything here is what objects say of themselves; no policy is read. Lookups are indexed, because a stack may hold a
+thousand workloads and every layer asks for them by label.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from partner_mesh.analysis.layers import Workload
+from partner_mesh.analysis.resources import Loaded, Note, Resource, string_map
+from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
+
+NAME_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server on every namespace
+
+# Where each kind keeps its pod template. The API groups tell a Deployment from another project's kind of that name.
+_TEMPLATES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("extensions", "Deployment"): ("spec", "template"),
+    ("extensions", "ReplicaSet"): ("spec", "template"),
+    ("extensions", "DaemonSet"): ("spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+    ("", "ReplicationController"): ("spec", "template"),
+    ("apps.openshift.io", "DeploymentConfig"): ("spec", "template"),
+    ("argoproj.io", "Rollout"): ("spec", "template"),
+    ("kubevirt.io", "VirtualMachine"): ("spec", "template"),
+}
+
+# Labels that controllers write onto each Pod: they tell replicas apart, not workloads.
+_REPLICA_LABELS: Final = frozenset({
+    "pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index", "controller-uid", "job-name", "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index", "deployment", "deploymentconfig",
+    "rollouts-pod-template-hash",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A port that a container declares. `name` is "" where it has none."""
+
+    name: str
+    port: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pods:
+    """What a workload's pods have in common: everything that a selector or a rule can ask of them."""
+
+    endpoint: Workload
+    labels: Mapping[str, str]
+    namespace_labels: Mapping[str, str]
+    resource: Resource
+    annotations: Mapping[str, str] = field(default_factory=dict)  # of the pods, not of their owner
+    service_account: str = "default"
+    ports: tuple[ContainerPort, ...] = ()
+    host_network: bool = False
+    addresses: AddressSet = AddressSet.NONE  # only where running Pods were read
+
+    @property
+    def namespace(self) -> str:
+        """The pods' namespace."""
+        return self.endpoint.namespace
+
+    def named_port(self, name: str, protocol: str | None = None) -> PortSet:
+        """The ports that carry a name; of one protocol where it is given."""
+        return PortSet.union(
+            PortSet.single(each.protocol, each.port)
+            for each in self.ports
+            if each.name == name and (protocol is None or each.protocol == protocol)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service. `target` is a number or the name of a container port."""
+
+    name: str
+    port: int
+    protocol: str
+    target: int | str
+    app_protocol: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """A Service as the registry knows it. `selector` is None where it has none: then nothing says where it leads."""
+
+    namespace: str
+    name: str
+    resource: Resource
+    selector: Mapping[str, str] | None
+    ports: tuple[ServicePort, ...]
+    headless: bool = False
+    external_name: str = ""
+
+    @property
+    def host(self) -> str:
+        """Its full DNS name."""
+        return f"{self.name}.{self.namespace}.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backend:
+    """A workload's ports that an Ingress (or OpenShift Route) leads to."""
+
+    resource: Resource
+    endpoint: Workload
+    ports: PortSet
+
+
+class World:
+    """All objects, indexed. Iteration follows sorted names, so that two runs give the same bytes."""
+
+    def __init__(self, loaded: Loaded | Iterable[Resource]) -> None:
+        if not isinstance(loaded, Loaded):
+            loaded = Loaded(tuple(loaded))
+        self._notes = list(loaded.notes)
+        by_key: dict[tuple[str, str, str, str], Resource] = {}
+        for resource in loaded.resources:
+            if resource.key in by_key and resource.document() != by_key[resource.key].document():
+                text = (
+                    f"{resource.title} is also in {by_key[resource.key].source}, with another content: the last counts"
+                )
+                self._notes.append(Note(resource.source, text))
+            by_key[resource.key] = resource
+        self.resources: tuple[Resource, ...] = tuple(by_key.values())
+        self._kinds: dict[tuple[str, str], list[Resource]] = {}
+        for resource in self.resources:
+            self._kinds.setdefault((resource.group, resource.kind), []).append(resource)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What could not be read or is not taken into account, in the order in which it was met."""
+        _ = self.workloads, self.services  # both may add notes
+        return tuple(self._notes)
+
+    def of(self, group: str, kind: str) -> tuple[Resource, ...]:
+        """The objects of a kind, whatever the version: `world.of("security.istio.io", "AuthorizationPolicy")`."""
+        return tuple(self._kinds.get((group, kind), ()))
+
+    @cached_property
+    def namespaces(self) -> dict[str, Mapping[str, str]]:
+        """Namespace → labels. Those that objects name without a Namespace object have only their name as a label."""
+        found = {each.name: {**each.labels, NAME_LABEL: each.name} for each in self.of("", "Namespace")}
+        for resource in self.resources:
+            if resource.namespace and resource.namespace not in found:
+                found[resource.namespace] = {NAME_LABEL: resource.namespace}
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def workloads(self) -> dict[Workload, Pods]:
+        """Every workload once: its replicas together, owned objects folded into the owner that is also there."""
+        found: dict[Workload, Pods] = {}
+        for pods in self._templated():
+            found[pods.endpoint] = pods
+        for pods in self._running(found):
+            found[pods.endpoint] = pods
+        return dict(sorted(found.items(), key=lambda item: (item[0].namespace, item[0].name, item[0].kind)))
+
+    def select(self, namespace: str, labels: Mapping[str, str]) -> tuple[Pods, ...]:
+        """The workloads of a namespace whose pods carry all these labels; all of the namespace for no label."""
+        if not labels:
+            return tuple(self._by_namespace.get(namespace, ()))
+        candidates = min((self._by_label.get((namespace, *pair), []) for pair in labels.items()), key=len)
+        return tuple(each for each in candidates if labels.items() <= each.labels.items())
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        """Every core Service, in the order of namespace and name."""
+        return tuple(sorted((_service(each) for each in self.of("", "Service")), key=lambda s: (s.namespace, s.name)))
+
+    def service(self, namespace: str, name: str) -> Service | None:
+        """A Service by name."""
+        return self._services.get((namespace, name))
+
+    def selected_by(self, service: Service) -> tuple[Pods, ...]:
+        """The workloads behind a Service. A Service without a selector selects nothing, nor does an ExternalName."""
+        if not service.selector or service.external_name:
+            return ()
+        return self.select(service.namespace, service.selector)
+
+    @staticmethod
+    def target(pods: Pods, port: ServicePort) -> PortSet:
+        """The container port that a Service's port leads to on these pods; none where the name is not declared."""
+        if isinstance(port.target, int):
+            return PortSet.single(port.protocol, port.target)
+        return pods.named_port(port.target, port.protocol)
+
+    @cached_property
+    def ingress_backends(self) -> tuple[Backend, ...]:
+        """What Ingress and Route objects lead to: the workloads and target ports behind the Services they name."""
+        found: list[Backend] = []
+        for resource in (*self.of("networking.k8s.io", "Ingress"), *self.of("extensions", "Ingress")):
+            for name, port in _ingress_services(resource.spec):
+                found += self._backends(resource, name, port)
+        for resource in self.of("route.openshift.io", "Route"):
+            spec = resource.spec
+            target = (spec.get("port") or {}).get("targetPort")
+            for backend in (spec.get("to") or {}, *(spec.get("alternateBackends") or ())):
+                if backend.get("kind", "Service") == "Service" and backend.get("name"):
+                    found += self._backends(resource, backend["name"], target)
+        return tuple(found)
+
+    def _backends(self, resource: Resource, name: str, wanted: int | str | None) -> Iterator[Backend]:
+        service = self.service(resource.namespace, name)
+        if service is None:
+            return
+        ports = [
+            p for p in service.ports if wanted is None or wanted in (p.port, p.target) or (p.name and p.name == wanted)
+        ]
+        if wanted is not None:
+            ports = ports[:1]
+        for pods in self.selected_by(service):
+            reached = PortSet.union(self.target(pods, port) for port in ports) & PortSet.protocol("TCP")
+            if reached:
+                yield Backend(resource, pods.endpoint, reached)
+
+    @cached_property
+    def _services(self) -> dict[tuple[str, str], Service]:
+        return {(each.namespace, each.name): each for each in self.services}
+
+    @cached_property
+    def _by_namespace(self) -> dict[str, list[Pods]]:
+        found: dict[str, list[Pods]] = {}
+        for pods in self.workloads.values():
+            found.setdefault(pods.namespace, []).append(pods)
+        return found
+
+    @cached_property
+    def _by_label(self) -> dict[tuple[str, str, str], list[Pods]]:
+        found: dict[tuple[str, str, str], list[Pods]] = {}
+        for pods in self.workloads.values():
+            for key, value in pods.labels.items():
+                found.setdefault((pods.namespace, key, value), []).append(pods)
+        return found
+
+    def _templated(self) -> Iterator[Pods]:
+        """Workloads with a pod template. What another object of the input owns is that object's."""
+        present = {(each.kind, each.namespace, each.name) for each in self.resources}
+        for group_kind, path in _TEMPLATES.items():
+            for resource in self._kinds.get(group_kind, ()):
+                owner = _owner(resource)
+                if owner is not None and (owner[0], resource.namespace, owner[1]) in present:
+                    continue
+                template: Any = resource.body
+                for step in path:
+                    template = template.get(step) if isinstance(template, Mapping) else None
+                if not isinstance(template, Mapping):
+                    self._notes.append(Note(resource.source, f"{resource.title} has no pod template: skipped"))
+                    continue
+                metadata = template.get("metadata")
+                metadata = metadata if isinstance(metadata, Mapping) else {}
+                endpoint = Workload(resource.kind, resource.namespace, resource.name)
+                yield self._pods(endpoint, resource, metadata, template.get("spec"))
+
+    def _running(self, templated: Mapping[Workload, Pods]) -> Iterator[Pods]:
+        """Bare Pods, and Pods whose owner was not read: one endpoint for an owner's Pods of the same labels."""
+        groups: dict[tuple[str, str, str], dict[tuple[tuple[str, str], ...], list[Resource]]] = {}
+        for pod in self.of("", "Pod"):
+            owner = _owner(pod) or ("Pod", pod.name)
+            if self._folded(owner, pod.namespace, templated):
+                continue
+            labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k not in _REPLICA_LABELS))
+            groups.setdefault((owner[0], pod.namespace, owner[1]), {}).setdefault(labels, []).append(pod)
+        for (kind, namespace, name), variants in groups.items():
+            for members in variants.values():
+                first = members[0]
+                # Pods of one owner that differ in labels are different endpoints: each is named after its first Pod.
+                endpoint = (
+                    Workload(kind, namespace, name) if len(variants) == 1 else Workload("Pod", namespace, first.name)
+                )
+                addresses = AddressSet.union(_addresses(each) for each in members)
+                shown = {"labels": first.labels, "annotations": first.annotations}
+                yield self._pods(endpoint, first, shown, first.spec, addresses)
+
+    def _folded(self, owner: tuple[str, str], namespace: str, templated: Mapping[Workload, Pods]) -> bool:
+        """Whether a Pod's owner, or a ReplicaSet's or Job's own owner, stands for it already."""
+        kind, name = owner
+        if Workload(kind, namespace, name) in templated:
+            return True
+        return any(
+            each.namespace == namespace and each.name == name and (above := _owner(each)) is not None
+            and Workload(above[0], namespace, above[1]) in templated
+            for each in (*self.of("apps", kind), *self.of("batch", kind))
+        )  # fmt: skip
+
+    def _pods(
+        self,
+        endpoint: Workload,
+        resource: Resource,
+        metadata: Mapping[str, Any],
+        spec: Any,
+        addresses: AddressSet = AddressSet.NONE,
+    ) -> Pods:
+        spec = spec if isinstance(spec, Mapping) else {}
+        return Pods(
+            endpoint,
+            string_map(metadata.get("labels")),
+            self.namespaces[endpoint.namespace],
+            resource,
+            string_map(metadata.get("annotations")),
+            str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"),
+            tuple(_container_ports(spec)),
+            spec.get("hostNetwork") is True,
+            addresses,
+        )
+
+
+def _owner(resource: Resource) -> tuple[str, str] | None:
+    """(kind, name) of the controlling owner, else of the first; a Node owns its static Pods only in name."""
+    references = resource.metadata.get("ownerReferences")
+    found = [each for each in references if isinstance(each, Mapping)] if isinstance(references, list) else []
+    found = [each for each in found if each.get("kind") and each.get("name") and each["kind"] != "Node"]
+    if not found:
+        return None
+    chosen = next((each for each in found if each.get("controller") is True), found[0])
+    return str(chosen["kind"]), str(chosen["name"])
+
+
+def _container_ports(spec: Mapping[str, Any]) -> Iterator[ContainerPort]:
+    """Declared ports of all containers, and of init containers that keep running (sidecars)."""
+    containers = [*(spec.get("containers") or ())]
+    containers += [
+        c for c in spec.get("initContainers") or () if isinstance(c, Mapping) and c.get("restartPolicy") == "Always"
+    ]
+    for container in containers:
+        for port in (container.get("ports") or ()) if isinstance(container, Mapping) else ():
+            number = port.get("containerPort") if isinstance(port, Mapping) else None
+            if isinstance(number, int):
+                yield ContainerPort(str(port.get("name") or ""), number, str(port.get("protocol") or "TCP").upper())
+
+
+def _addresses(pod: Resource) -> AddressSet:
+    status = pod.body.get("status")
+    if not isinstance(status, Mapping):
+        return AddressSet.NONE
+    written = [
+        status.get("podIP"),
+        *(each.get("ip") for each in status.get("podIPs") or () if isinstance(each, Mapping)),
+    ]
+    found = []
+    for each in written:
+        try:
+            found.append(AddressSet.of(str(each)) if each else AddressSet.NONE)
+        except ValueError:
+            continue
+    return AddressSet.union(found)
+
+
+def _service(resource: Resource) -> Service:
+    spec = resource.spec
+    selector = spec.get("selector")
+    ports: list[ServicePort] = []
+    for port in spec.get("ports") or ():
+        if isinstance(port, Mapping) and isinstance(port.get("port"), int):
+            protocol = str(port.get("protocol") or "TCP").upper()
+            target = port.get("targetPort") or port["port"]
+            target = int(target) if isinstance(target, str) and target.isdecimal() else target
+            ports.append(
+                ServicePort(
+                    str(port.get("name") or ""),
+                    port["port"],
+                    protocol if protocol in PROTOCOLS else "TCP",
+                    target,
+                    str(port.get("appProtocol") or ""),
+                )
+            )
+    return Service(
+        resource.namespace,
+        resource.name,
+        resource,
+        string_map(selector) if isinstance(selector, Mapping) else None,
+        tuple(ports),
+        spec.get("clusterIP") == "None",
+        str(spec.get("externalName") or "") if spec.get("type") == "ExternalName" else "",
+    )
+
+
+def _ingress_services(spec: Mapping[str, Any]) -> Iterator[tuple[str, int | str | None]]:
+    """(Service, port number or name) of each backend, in both shapes that Ingress has had."""
+    backends = [spec.get("defaultBackend") or spec.get("backend")]
+    for rule in spec.get("rules") or ():
+        http = rule.get("http") if isinstance(rule, Mapping) else None
+        backends += [path.get("backend") for path in (http or {}).get("paths") or () if isinstance(path, Mapping)]
+    for backend in backends:
+        if not isinstance(backend, Mapping):
+            continue
+        service = backend.get("service")
+        if isinstance(service, Mapping) and service.get("name"):
+            port = service.get("port") or {}
+            yield str(service["name"]), port.get("name") or port.get("number")
+        elif backend.get("serviceName"):  # extensions/v1beta1
+            yield str(backend["serviceName"]), backend.get("servicePort")
