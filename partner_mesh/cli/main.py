@@ -10,8 +10,8 @@ import sys
 import traceback
 from typing import Any, Final
 
-import click
 import typer
+from typer._click.core import Command, Context  # typer keeps its own click and exports neither name
 from typer.core import TyperGroup
 
 import partner_mesh
@@ -28,18 +28,18 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
 class _Verbs(TyperGroup):
     """The verbs as a group that imports on demand."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Context) -> list[str]:
         """In the order in which a newcomer meets them."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """The verb's command, imported now."""
         if cmd_name not in VERBS:
             return None
         module, attribute = VERBS[cmd_name]
         found: Any = getattr(importlib.import_module(module), attribute)
         if isinstance(found, typer.Typer):
-            command: click.Command = typer.main.get_group(found)
+            command: Command = typer.main.get_group(found)
         else:
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name)(found)
