@@ -1,0 +1,312 @@
+"""Regular languages as minimal automata: the exact set algebra below every string pattern Istio has.
+
+Exact, prefix, suffix, path template and RE2 patterns are all regular, and so are their unions, intersections and
+differences; a minimal deterministic automaton with a fixed numbering makes two equal languages equal objects. Nothing
+here knows of HTTP: `strings.py` does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+LAST = 0x10FFFF  # alphabet: all code points, in ranges
+Ranges = tuple[tuple[int, int], ...]  # inclusive, ascending, disjoint
+Row = tuple[tuple[int, int], ...]  # (first code point, target) ascending; each holds until the next; the first is 0
+
+
+@dataclass(frozen=True, slots=True)
+class Automaton:
+    """A complete, minimal, canonically numbered automaton. State 0 starts. Equal languages are equal values."""
+
+    rows: tuple[Row, ...]
+    accepting: frozenset[int]
+
+    def step(self, state: int, char: int) -> int:
+        row = self.rows[state]
+        target = row[0][1]
+        for first, candidate in row:
+            if first > char:
+                break
+            target = candidate
+        return target
+
+    def after(self, word: str, state: int = 0) -> int:
+        for char in word:
+            state = self.step(state, ord(char))
+        return state
+
+    def accepts(self, word: str) -> bool:
+        return self.after(word) in self.accepting
+
+    @property
+    def empty(self) -> bool:
+        return not self.accepting
+
+    def residual(self, word: str) -> "Automaton":
+        """The words that complete `word` into one of ours."""
+        return minimal(self.rows, self.accepting, self.after(word))
+
+    def shortest(self) -> str | None:
+        """A shortest word, the first in code point order among printable ones; None for the empty language."""
+        seen = {0: ""}
+        frontier = [0]
+        while frontier:
+            for state in frontier:
+                if state in self.accepting:
+                    return seen[state]
+            reached: list[int] = []
+            for state in frontier:
+                for low, high, target in spans(self.rows[state]):
+                    if target not in seen:
+                        seen[target] = seen[state] + chr(_printable(low, high))
+                        reached.append(target)
+            frontier = reached
+        return None
+
+    def live(self) -> frozenset[int]:
+        """The states from which some word is accepted."""
+        sources: dict[int, list[int]] = {}
+        for state, row in enumerate(self.rows):
+            for _, target in row:
+                sources.setdefault(target, []).append(state)
+        alive = set(self.accepting)
+        pending = list(self.accepting)
+        while pending:
+            for state in sources.get(pending.pop(), ()):
+                if state not in alive:
+                    alive.add(state)
+                    pending.append(state)
+        return frozenset(alive)
+
+    def words(self, limit: int) -> tuple[str, ...] | None:
+        """All words in order, or None if there are more than `limit` (infinitely many included)."""
+        alive = self.live()
+        found: list[str] = []
+        pending: list[tuple[int, str]] = [(0, "")] if 0 in alive else []
+        while pending:
+            state, word = pending.pop()
+            if len(word) > len(self.rows):
+                return None  # longer than the number of states: there is a cycle
+            if state in self.accepting:
+                found.append(word)
+            for low, high, target in spans(self.rows[state]):
+                if target in alive:
+                    if high - low + len(found) + len(pending) >= limit:
+                        return None
+                    pending.extend((target, word + chr(char)) for char in range(low, high + 1))
+            if len(found) > limit:
+                return None
+        return tuple(sorted(found))
+
+
+def spans(row: Row) -> Iterator[tuple[int, int, int]]:
+    """(first, last, target) of each range of a row."""
+    for index, (first, target) in enumerate(row):
+        yield first, (row[index + 1][0] - 1 if index + 1 < len(row) else LAST), target
+
+
+def _printable(low: int, high: int) -> int:
+    """A code point of the range that a person can read: a letter or digit, else printable, else whatever there is."""
+    for first, last in ((97, 122), (48, 57), (33, 126)):
+        if low <= last and high >= first:
+            return max(low, first)
+    return low
+
+
+def minimal(rows: Sequence[Row], accepting: Iterable[int], start: int = 0) -> Automaton:
+    """Moore's partition refinement, then breadth-first numbering."""
+    final = frozenset(accepting)
+    reachable = [start]
+    seen = {start}
+    for state in reachable:  # grows while it is read
+        for _, target in rows[state]:
+            if target not in seen:
+                seen.add(target)
+                reachable.append(target)
+    block = {state: int(state in final) for state in reachable}
+    count = len(set(block.values()))
+    while True:
+        names: dict[tuple[int, Row], int] = {}
+        refined = {
+            state: names.setdefault((block[state], _merged((f, block[t]) for f, t in rows[state])), len(names))
+            for state in reachable
+        }
+        block = refined
+        if len(names) == count:
+            break
+        count = len(names)
+    member = {}
+    for state in reachable:
+        member.setdefault(block[state], state)
+    quotient = {name: _merged((f, block[t]) for f, t in rows[state]) for name, state in member.items()}
+    return numbered(quotient, {block[s] for s in reachable if s in final}, block[start])
+
+
+def numbered(rows: dict[int, Row], accepting: set[int], start: int) -> Automaton:
+    """The canonical numbering of an automaton that is minimal already."""
+    number = {start: 0}
+    order = [start]
+    for state in order:  # grows while it is read
+        for _, target in rows[state]:
+            if target not in number:
+                number[target] = len(number)
+                order.append(target)
+    return Automaton(
+        tuple(tuple((first, number[target]) for first, target in rows[state]) for state in order),
+        frozenset(number[state] for state in order if state in accepting),
+    )
+
+
+def _merged(pairs: Iterable[tuple[int, int]]) -> Row:
+    row: list[tuple[int, int]] = []
+    for first, target in pairs:
+        if not row or row[-1][1] != target:
+            row.append((first, target))
+    return tuple(row)
+
+
+def product(left: Automaton, right: Automaton, accept: Callable[[bool, bool], bool]) -> Automaton:
+    """Both automata at once; `accept` decides from what each of them says of a word."""
+    number = {(0, 0): 0}
+    order = [(0, 0)]
+    rows: list[Row] = []
+    for a, b in order:  # grows while it is read
+        row: list[tuple[int, int]] = []
+        for first, pair in _zipped(left.rows[a], right.rows[b]):
+            if pair not in number:
+                number[pair] = len(number)
+                order.append(pair)
+            row.append((first, number[pair]))
+        rows.append(_merged(row))
+    final = [number[a, b] for a, b in order if accept(a in left.accepting, b in right.accepting)]
+    return minimal(rows, final)
+
+
+def _zipped(left: Row, right: Row) -> Iterator[tuple[int, tuple[int, int]]]:
+    i = j = 0
+    while True:
+        yield max(left[i][0], right[j][0]), (left[i][1], right[j][1])
+        next_left = left[i + 1][0] if i + 1 < len(left) else LAST + 1
+        next_right = right[j + 1][0] if j + 1 < len(right) else LAST + 1
+        if next_left == next_right == LAST + 1:
+            return
+        i += next_left <= next_right
+        j += next_right <= next_left
+
+
+@lru_cache(maxsize=65536)
+def intersection(left: Automaton, right: Automaton) -> Automaton:
+    return product(left, right, lambda a, b: a and b)
+
+
+@lru_cache(maxsize=65536)
+def union(left: Automaton, right: Automaton) -> Automaton:
+    return product(left, right, lambda a, b: a or b)
+
+
+@lru_cache(maxsize=65536)
+def difference(left: Automaton, right: Automaton) -> Automaton:
+    return product(left, right, lambda a, b: a and not b)
+
+
+EMPTY = Automaton((((0, 0),),), frozenset())
+EVERYTHING = Automaton((((0, 0),),), frozenset({0}))
+
+
+def chain(word: str, *, accept_word: bool, then: str = "", accept_beyond: bool = False) -> Automaton:
+    """`word` itself if `accept_word`; with `accept_beyond`, everything that begins with `word + then`.
+
+    Built without refinement, for there are thousands of these: every state has its own remaining length, so the
+    automaton is minimal as it stands.
+    """
+    if accept_beyond and not then:
+        text, final, loop = word, {len(word)}, True
+    else:
+        text, final, loop = word + then, ({len(word)} if accept_word else set()), accept_beyond
+        if accept_beyond:
+            final.add(len(text))
+    dead = len(text) + 1
+    rows: dict[int, Row] = {dead: ((0, dead),)}
+    for index, char in enumerate(text):
+        code = ord(char)
+        row: list[tuple[int, int]] = [] if code == 0 else [(0, dead)]
+        row.append((code, index + 1))
+        if code < LAST:
+            row.append((code + 1, dead))
+        rows[index] = tuple(row)
+    rows[len(text)] = ((0, len(text)),) if loop else ((0, dead),)
+    return numbered(rows, final, 0) if final else EMPTY
+
+
+class Fragments:
+    """A nondeterministic automaton under construction: states, silent moves, moves on ranges."""
+
+    def __init__(self) -> None:
+        self.silent: list[list[int]] = []
+        self.moves: list[list[tuple[int, int, int]]] = []
+
+    def state(self) -> int:
+        self.silent.append([])
+        self.moves.append([])
+        return len(self.silent) - 1
+
+    def move(self, source: int, ranges: Ranges, target: int) -> None:
+        self.moves[source].extend((low, high, target) for low, high in ranges)
+
+    def skip(self, source: int, target: int) -> None:
+        self.silent[source].append(target)
+
+    def embed(self, automaton: Automaton) -> tuple[int, tuple[int, ...]]:
+        """A copy of a deterministic automaton: its start and its accepting states. Dead states are left out."""
+        alive = automaton.live()
+        copies = {state: self.state() for state in sorted(alive | {0})}
+        for state in sorted(alive):
+            for low, high, target in spans(automaton.rows[state]):
+                if target in alive:
+                    self.move(copies[state], ((low, high),), copies[target])
+        return copies[0], tuple(copies[state] for state in sorted(automaton.accepting))
+
+    def closure(self, states: Iterable[int]) -> frozenset[int]:
+        seen = set(states)
+        pending = list(seen)
+        while pending:
+            for target in self.silent[pending.pop()]:
+                if target not in seen:
+                    seen.add(target)
+                    pending.append(target)
+        return frozenset(seen)
+
+    def determined(self, start: int, final: Iterable[int], limit: int = 4096) -> Automaton:
+        """The subset construction. Raises OverflowError beyond `limit` states."""
+        wanted = frozenset(final)
+        initial = self.closure([start])
+        number = {initial: 0}
+        order = [initial]
+        rows: list[Row] = []
+        for subset in order:  # grows while it is read
+            moves = [move for state in subset for move in self.moves[state]]
+            cuts = sorted({0, *(m[0] for m in moves), *(m[1] + 1 for m in moves if m[1] < LAST)})
+            row: list[tuple[int, int]] = []
+            for cut in cuts:
+                target = self.closure(t for low, high, t in moves if low <= cut <= high)
+                if target not in number:
+                    if len(number) >= limit:
+                        raise OverflowError("pattern needs too many states")
+                    number[target] = len(number)
+                    order.append(target)
+                row.append((cut, number[target]))
+            rows.append(_merged(row))
+        return minimal(rows, [number[subset] for subset in order if subset & wanted])
+
+
+@lru_cache(maxsize=4096)
+def concatenation(*parts: Automaton) -> Automaton:
+    fragments = Fragments()
+    start = here = fragments.state()
+    for part in parts:
+        first, final = fragments.embed(part)
+        fragments.skip(here, first)
+        here = fragments.state()
+        for state in final:
+            fragments.skip(state, here)
+    return fragments.determined(start, [here])

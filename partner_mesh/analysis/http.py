@@ -1,0 +1,269 @@
+"""Sets of HTTP requests: hosts × methods × paths, and what else a request must carry.
+
+A set is a list of boxes. Host, method and path are told apart exactly. Everything else that a rule may ask of a
+request (a header, a query parameter, a claim) is a condition: a fact that holds or not, of which nothing more is
+known. So a set answers "is there such a request", and says what it must carry.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+from partner_mesh.analysis import strings
+from partner_mesh.analysis.strings import StringSet
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+ANY_PATH: Final = strings.prefix("/")  # `OPTIONS *` matches no route of Istio's and is left out
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Condition:
+    """A fact about a request beyond host, method and path: `subject` is (or is not) `value`."""
+
+    subject: str  # "request.headers[x-api-version]", "request.auth.claims[group]"
+    value: str
+    holds: bool = True
+    exact: bool = False  # `value` is the one value: another exact value of the same subject excludes it
+
+    def negated(self) -> "Condition":
+        return replace(self, holds=not self.holds)
+
+    def excludes(self, other: "Condition") -> bool:
+        """Whether no request can satisfy both."""
+        if self.subject != other.subject:
+            return False
+        if self.value == other.value:
+            return self.holds != other.holds
+        return self.exact and other.exact and self.holds and other.holds
+
+    def __str__(self) -> str:
+        return f"{self.subject} {'is' if self.holds else 'is not'} {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """One box. Hosts are lower case and may end in `:port`."""
+
+    hosts: StringSet = StringSet.ALL
+    methods: StringSet = StringSet.ALL
+    paths: StringSet = ANY_PATH
+    conditions: frozenset[Condition] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.hosts and self.methods and self.paths) and not any(
+            a.excludes(b) for a in self.conditions for b in self.conditions if len(self.conditions) > 1
+        )
+
+    def __and__(self, other: "Requests") -> "Requests":
+        hosts = self.hosts & other.hosts
+        if not hosts:
+            return NOTHING
+        return Requests(
+            hosts, self.methods & other.methods, self.paths & other.paths, self.conditions | other.conditions
+        )
+
+    def without(self, other: "Requests") -> Iterator["Requests"]:
+        """What is left of this box, as disjoint boxes."""
+        hosts = self.hosts & other.hosts
+        methods = self.methods & other.methods
+        paths = self.paths & other.paths
+        if not (hosts and methods and paths):
+            yield self
+            return
+        pieces = [
+            replace(self, hosts=self.hosts - hosts),
+            replace(self, hosts=hosts, methods=self.methods - methods),
+            replace(self, hosts=hosts, methods=methods, paths=self.paths - paths),
+        ]
+        held: frozenset[Condition] = self.conditions
+        for condition in sorted(other.conditions):
+            pieces.append(Requests(hosts, methods, paths, held | {condition.negated()}))
+            held |= {condition}
+        yield from (piece for piece in pieces if piece)
+
+    def covers(self, other: "Requests") -> bool:
+        return (
+            self.conditions <= other.conditions
+            and other.hosts <= self.hosts
+            and other.methods <= self.methods
+            and other.paths <= self.paths
+        )
+
+    def document(self) -> dict[str, Any]:
+        """`{"hosts", "methods", "paths"}` and, where the request must carry more, `"when"`."""
+        shown: dict[str, Any] = {
+            "hosts": list(shown_hosts(self.hosts)),
+            "methods": list(self.methods.patterns()),
+            "paths": list(shown_paths(self.paths)),
+        }
+        if self.conditions:
+            shown["when"] = [str(condition) for condition in sorted(self.conditions)]
+        return shown
+
+
+NOTHING: Final = Requests(StringSet.NONE, StringSet.NONE, StringSet.NONE)
+
+
+def shown_hosts(hosts: StringSet) -> tuple[str, ...]:
+    """Host patterns for people: `h:*` is left out beside `h`, for the port in a Host header says nothing new."""
+    listed = hosts.patterns()
+    return tuple(each for each in listed if not (each.endswith(":*") and each[:-2] in listed))
+
+
+def shown_paths(paths: StringSet) -> tuple[str, ...]:
+    return ("*",) if paths == ANY_PATH else paths.patterns()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSet:
+    """A union of boxes."""
+
+    boxes: tuple[Requests, ...] = ()
+
+    ALL: ClassVar["HttpSet"]
+    NONE: ClassVar["HttpSet"]
+
+    def __bool__(self) -> bool:
+        return bool(self.boxes)
+
+    def __and__(self, other: "HttpSet") -> "HttpSet":
+        if self is other or other == HttpSet.ALL:
+            return self
+        if self == HttpSet.ALL:
+            return other
+        return of(a & b for a, b in _overlapping(self.boxes, other.boxes))
+
+    def __or__(self, other: "HttpSet") -> "HttpSet":
+        if not other:
+            return self
+        if not self:
+            return other
+        return of((*self.boxes, *other.boxes))
+
+    def __sub__(self, other: "HttpSet") -> "HttpSet":
+        if not other or not self:
+            return self
+        if other == HttpSet.ALL or self == other:
+            return HttpSet.NONE
+        left: list[Requests] = []
+        by_host = _ByHost(other.boxes)
+        for box in self.boxes:
+            pieces = [box]
+            for taken in by_host.near(box):
+                pieces = [rest for piece in pieces for rest in piece.without(taken)]
+            left.extend(pieces)
+        return of(left)
+
+    def __le__(self, other: "HttpSet") -> bool:
+        return not self - other
+
+    def accepts(self, host: str, method: str, path: str) -> bool:
+        """Whether some request of this host, method and path belongs to the set."""
+        return any(host in box.hosts and method in box.methods and path in box.paths for box in self.boxes)
+
+    def document(self) -> list[dict[str, Any]]:
+        """See `Requests.document`; in a fixed order."""
+        shown = [box.document() for box in self.boxes]
+        return sorted(shown, key=lambda box: (box["hosts"], box["paths"], box["methods"], box.get("when", [])))
+
+    @classmethod
+    def union(cls, sets: Iterable["HttpSet"]) -> "HttpSet":
+        return of(box for each in sets for box in each.boxes)
+
+
+def of(boxes: Iterable[Requests]) -> HttpSet:
+    """The boxes as a set: empty and covered ones gone, those that differ in one field only put together."""
+    kept = list(dict.fromkeys(box for box in boxes if box))
+    if len(kept) > 1:
+        kept = _uncovered(kept)
+    while len(kept) > 1:
+        merged = _joined(kept)
+        if len(merged) == len(kept):
+            break
+        kept = _uncovered(merged)
+    if len(kept) == 1 and kept[0] == Requests():
+        return HttpSet.ALL
+    return HttpSet(tuple(kept))
+
+
+def _joined(boxes: list[Requests]) -> list[Requests]:
+    """Unions along one field at a time: paths first, then methods, then hosts."""
+    for field in ("paths", "methods", "hosts"):
+        groups: dict[Requests, list[Requests]] = {}
+        for box in boxes:
+            groups.setdefault(replace(box, **{field: StringSet.NONE}), []).append(box)
+        joined: list[Requests] = []
+        for members in groups.values():
+            total = _total([getattr(member, field) for member in members])
+            joined.append(replace(members[0], **{field: total}))
+        boxes = joined
+    return boxes
+
+
+def _total(sets: list[StringSet]) -> StringSet:
+    """A union of many, in pairs: an automaton of a thousand hosts is made of halves, not by adding one at a time."""
+    while len(sets) > 1:
+        sets = [sets[i] | sets[i + 1] if i + 1 < len(sets) else sets[i] for i in range(0, len(sets), 2)]
+    return sets[0]
+
+
+def _uncovered(boxes: list[Requests]) -> list[Requests]:
+    by_host = _ByHost(boxes)
+    gone: set[int] = set()  # two boxes may cover each other: the first of them to go no longer counts
+    for box in boxes:
+        if any(other is not box and id(other) not in gone and other.covers(box) for other in by_host.near(box)):
+            gone.add(id(box))
+    return [box for box in boxes if id(box) not in gone]
+
+
+class _ByHost:
+    """Boxes found by the literal hosts they name: of thousands, a request's box meets those of its own host only."""
+
+    def __init__(self, boxes: Iterable[Requests]) -> None:
+        self.named: dict[str, list[Requests]] = {}
+        self.other: list[Requests] = []
+        for box in boxes:
+            names = bare_hosts(box.hosts)
+            if names is None:
+                self.other.append(box)
+            else:
+                for name in names:
+                    self.named.setdefault(name, []).append(box)
+
+    def near(self, box: Requests) -> list[Requests]:
+        names = bare_hosts(box.hosts)
+        if names is None:
+            return [*self.other, *dict.fromkeys(each for listed in self.named.values() for each in listed)]
+        return [*self.other, *dict.fromkeys(each for name in names for each in self.named.get(name, ()))]
+
+
+def _overlapping(left: Iterable[Requests], right: tuple[Requests, ...]) -> Iterator[tuple[Requests, Requests]]:
+    by_host = _ByHost(right)
+    for box in left:
+        for other in by_host.near(box):
+            yield box, other
+
+
+def bare_hosts(hosts: StringSet) -> tuple[str, ...] | None:
+    """The host names, ports aside, that a set can contain; None where it is not a short list of names.
+
+    A name carries at most one colon (IPv6 literals in brackets are not told apart from others of their kind).
+    """
+    if hosts.language is None:
+        return tuple(sorted({word.partition(":")[0] for word in hosts.literals}))
+    return _bare(hosts)
+
+
+def _bare(hosts: StringSet) -> tuple[str, ...] | None:
+    known = _BARE.get(hosts)
+    if known is None:
+        listed = hosts.patterns()
+        names = {each.partition(":")[0] for each in listed}
+        plain = all("*" not in name and name[:1] not in ("!", "~", "") for name in names)
+        known = _BARE[hosts] = tuple(sorted(names)) if plain else ()
+    return known or None
+
+
+_BARE: dict[StringSet, tuple[str, ...]] = {}
+HttpSet.ALL = HttpSet((Requests(),))
+HttpSet.NONE = HttpSet()
