@@ -4,7 +4,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from partner_mesh.config.base import Cidr, Duration, HeaderName, Host, Listed, Method, Model, Name, Path, Port, Weight
+from partner_mesh.config.base import (
+    Cidr,
+    Duration,
+    Flag,
+    HeaderName,
+    Host,
+    Listed,
+    Method,
+    Model,
+    Name,
+    Path,
+    Port,
+    Weight,
+)
 from partner_mesh.config.mesh import MutualTlsException
 from partner_mesh.config.observability import Telemetry
 from partner_mesh.config.traffic import (
@@ -109,7 +122,7 @@ class WebRoute(Model):
     rewrite: Path | None = None
     timeout: Duration | None = None
     retries: RetriesOrAttempts | None = None
-    public: bool = False
+    public: Flag = False
 
 
 class Login(Model):
@@ -128,7 +141,7 @@ class EndUsers(Model):
     audiences: Annotated[tuple[str, ...], Field(min_length=1)]
     require: dict[str, Annotated[tuple[str, ...], Listed]] = {}  # claim → accepted values
     claim_to_headers: dict[HeaderName, str] = {}  # header → claim
-    forward_token: bool = False
+    forward_token: Flag = False
     login: Login | None = None
 
 
@@ -182,7 +195,7 @@ class Policy(Model):
     name: Name
     action: Literal["ALLOW", "DENY", "CUSTOM"]
     provider: str | None = None  # CUSTOM: the extension provider's name
-    dry_run: bool = False
+    dry_run: Flag = False
     rules: Annotated[tuple[PolicyRule, ...], Field(min_length=1)]
 
 
@@ -193,7 +206,7 @@ class Application(Model):
     node_group: Name | None = None
     ports: Annotated[dict[Name, PortOrNumber], Field(min_length=1)]
     callers: tuple[CallerOrName, ...] = ()
-    replicas: Annotated[int, Field(ge=1, le=1000)] = 2  # pods at most: for capacity rules
+    replicas: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2  # pods at most: for capacity rules
     security_group: SecurityGroup | None = None
     versions: dict[str, VersionOrWeight] = {}
     mirror: Mirror | None = None
@@ -204,7 +217,7 @@ class Application(Model):
     circuit_breaker: CircuitBreaker | None = None
     load_balancing: LoadBalancing | None = None
     rate_limit: RateLimit | None = None
-    max_request_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_request_bytes: Annotated[int, Field(strict=True, ge=1)] | None = None
     web: Annotated[tuple[WebRoute, ...], Listed] = ()
     end_users: EndUsers | None = None
     mutual_tls: MutualTlsException | None = None

@@ -5,6 +5,7 @@ Every message here is read by the person who wrote the file: it says what is wro
 
 import ipaddress
 import re
+from datetime import date
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -109,6 +110,12 @@ def _secret_name(value: str) -> str:
     return value
 
 
+def _day(value: Any) -> Any:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)):
+        return value
+    raise _refuse("this is not a day", "write it as 2027-03-01")
+
+
 def _listed(value: Any) -> Any:
     """One entry may stand without its list."""
     return value if value is None or isinstance(value, list | tuple) else [value]
@@ -130,8 +137,10 @@ Path = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"pattern":
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 Method = Annotated[str, AfterValidator(_method), Field(json_schema_extra={"pattern": "^[A-Z]+$"})]
+Flag = Annotated[bool, Field(strict=True)]  # `"yes"`, 1 and "true" are mistakes, not booleans
+Day = Annotated[date, BeforeValidator(_day)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
-Percent = Annotated[float, Field(ge=0, le=100)]
+Percent = Annotated[float, Field(ge=0, le=100, strict=True)]
 Weight = Annotated[int, Field(ge=0, le=100, strict=True)]
 Listed = BeforeValidator(_listed)
 

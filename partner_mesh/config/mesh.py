@@ -1,11 +1,10 @@
 """The mesh section: revisions and their upgrade, identity, and defaults for every workload."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Duration, Model, Name
+from partner_mesh.config.base import Day, Duration, Flag, Model, Name
 from partner_mesh.config.observability import AccessLog, MetricTags, Telemetry
 
 Revision = Annotated[str, Field(pattern=r"^\d+-\d+-\d+$")]
@@ -21,15 +20,15 @@ class Upgrade(Model):
 
     to: Revision
     namespaces: tuple[Name, ...] = ()
-    gateways: bool = False
-    promoted: bool = False
+    gateways: Flag = False
+    promoted: Flag = False
 
 
 class MutualTlsException(Model):
     """A dated exception from mutual TLS: the gate refuses it after its day."""
 
     mode: MutualTls
-    until: date | None = None  # required unless STRICT
+    until: Day | None = None  # required unless STRICT
     ports: dict[int, MutualTls] = {}  # target port → mode
 
 
@@ -72,7 +71,7 @@ class Mesh(Model):
 
     revision: Revision
     upgrade: Upgrade | None = None
-    managed: bool = True
+    managed: Flag = True
     tag: Name = "stable"  # the revision tag that gateways and namespaces at rest carry
     trust_domain: str = "cluster.local"
     mutual_tls: MutualTls = "STRICT"
@@ -83,7 +82,7 @@ class Mesh(Model):
     hub: str = "docker.io/istio"
     istiod: Resources = Resources(cpu="500m", memory="2Gi")
     proxy: Resources = Resources()
-    replicas: Annotated[int, Field(ge=1, le=20)] = 2
+    replicas: Annotated[int, Field(strict=True, ge=1, le=20)] = 2
     drain_duration: Duration = "5s"
     namespaces: dict[Name, NamespaceSettings] = {}
     multi_cluster: MultiCluster | None = None

@@ -4,15 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Duration, Model, Percent
+from partner_mesh.config.base import Duration, Flag, Model, Percent
 
 
 class AccessLog(Model):
     """Envoy's access log. `errors_only` keeps answers of 400 and above and connections that failed."""
 
-    enabled: bool = True
+    enabled: Flag = True
     format: Literal["json", "text"] = "json"
-    errors_only: bool = False
+    errors_only: Flag = False
     fields: dict[str, str] = {}  # further JSON fields → Envoy command operators
 
 
@@ -41,13 +41,13 @@ class RemoteWrite(Model):
 class Prometheus(Model):
     """An own Prometheus. `federation` and `thanos` are for those who have a central one."""
 
-    enabled: bool = True
+    enabled: Flag = True
     retention: Annotated[str, Field(pattern=r"^\d+[hdwy]$")] = "15d"
-    replicas: Annotated[int, Field(ge=1, le=4)] = 1
-    storage_gib: Annotated[int, Field(ge=5, le=16384)] = 50
+    replicas: Annotated[int, Field(strict=True, ge=1, le=4)] = 1
+    storage_gib: Annotated[int, Field(strict=True, ge=5, le=16384)] = 50
     remote_write: RemoteWrite | None = None
-    federation: bool = False
-    thanos: bool = False
+    federation: Flag = False
+    thanos: Flag = False
 
 
 class Tracing(Model):
@@ -63,8 +63,8 @@ class Alerts(Model):
 
     error_rate_percent: Percent = 5
     latency_p99: Duration = "2s"
-    certificate_days: Annotated[int, Field(ge=1)] = 30
-    handshake_failures_per_minute: Annotated[int, Field(ge=1)] = 30
+    certificate_days: Annotated[int, Field(strict=True, ge=1)] = 30
+    handshake_failures_per_minute: Annotated[int, Field(strict=True, ge=1)] = 30
 
 
 class Observability(Model):
@@ -73,5 +73,5 @@ class Observability(Model):
     prometheus: Prometheus = Prometheus()
     tracing: Tracing = Tracing()
     alerts: Alerts = Alerts()
-    kiali: bool = True
-    grafana: bool = True
+    kiali: Flag = True
+    grafana: Flag = True

@@ -1,13 +1,14 @@
 """A partner: what it may call on us, and what we may call on it. One short file each."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from partner_mesh.config.base import (
     Cidr,
+    Day,
     Duration,
+    Flag,
     HeaderName,
     Host,
     Listed,
@@ -36,7 +37,7 @@ class ClientCertificate(Model):
     ca: SecretName
     subject_alt_names: Annotated[tuple[str, ...], Field(min_length=1)]
     fingerprints: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()  # SHA-256 of the certificates
-    crl: bool = False  # the CA's Secret also holds ca.crl
+    crl: Flag = False  # the CA's Secret also holds ca.crl
 
 
 class InboundRoute(Model):
@@ -83,10 +84,10 @@ class Inbound(Model):
     client_certificate: ClientCertificate
     tls: InboundTls = InboundTls()
     source_ranges: tuple[Cidr, ...] = ()
-    any_source: bool = False
+    any_source: Flag = False
     routes: Annotated[tuple[InboundRoute, ...], Field(min_length=1)]
     rate_limit: RateLimit | None = None
-    max_request_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_request_bytes: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     @property
     def label(self) -> str:
@@ -159,7 +160,7 @@ class CertificateFact(Model):
     """Public facts of a certificate, so that a gate warns before it expires."""
 
     name: SecretName
-    not_after: date
+    not_after: Day
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
@@ -181,6 +182,6 @@ class Partner(Model):
     enforce_at: EnforceAt | None = None
     inbound: Annotated[tuple[Inbound, ...], Listed] = ()
     outbound: Annotated[tuple[Outbound, ...], Listed] = ()
-    hairpin: bool = False
+    hairpin: Flag = False
     certificates: tuple[CertificateFact, ...] = ()
     test_window: str = ""

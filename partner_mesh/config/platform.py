@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Cidr, Duration, Host, Model, Name, SecretName
+from partner_mesh.config.base import Cidr, Duration, Flag, Host, Model, Name, SecretName
 from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.observability import Observability
 
@@ -13,10 +13,10 @@ class Network(Model):
     """The VPC: zones, their subnets (computed) and the NAT addresses that partners allow-list on their side."""
 
     cidr: Cidr
-    zones: Annotated[int, Field(ge=2, le=6)] = 3
-    nat_gateways: Annotated[int, Field(ge=1, le=6)] = 1
-    flow_logs: bool = True
-    flow_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 90
+    zones: Annotated[int, Field(strict=True, ge=2, le=6)] = 3
+    nat_gateways: Annotated[int, Field(strict=True, ge=1, le=6)] = 1
+    flow_logs: Flag = True
+    flow_log_retention_days: Annotated[int, Field(strict=True, ge=1, le=3653)] = 90
     endpoints: tuple[
         Literal["s3", "ecr", "sts", "ec2", "secretsmanager", "logs", "eks", "elasticloadbalancing", "kms"], ...
     ] = ("s3",)
@@ -25,9 +25,9 @@ class Network(Model):
 class Size(Model):
     """How many nodes a group has: least, most, and at start (defaults to the least)."""
 
-    min: Annotated[int, Field(ge=0, le=450)]
-    max: Annotated[int, Field(ge=1, le=450)]
-    desired: Annotated[int, Field(ge=0, le=450)] | None = None
+    min: Annotated[int, Field(strict=True, ge=0, le=450)]
+    max: Annotated[int, Field(strict=True, ge=1, le=450)]
+    desired: Annotated[int, Field(strict=True, ge=0, le=450)] | None = None
 
 
 class NodeGroup(Model):
@@ -36,7 +36,7 @@ class NodeGroup(Model):
     instances: Annotated[tuple[str, ...], Field(min_length=1)]
     size: Size
     dedicated: Name | None = None
-    disk_gib: Annotated[int, Field(ge=20, le=16384)] = 50
+    disk_gib: Annotated[int, Field(strict=True, ge=20, le=16384)] = 50
     capacity: Literal["on-demand", "spot"] = "on-demand"
     labels: dict[str, str] = {}
     ami: Literal["al2023", "al2023-arm64", "bottlerocket", "bottlerocket-arm64"] = "al2023"
@@ -45,7 +45,7 @@ class NodeGroup(Model):
 class Endpoint(Model):
     """The Kubernetes API's endpoint: private, and public only for named addresses."""
 
-    private: bool = True
+    private: Flag = True
     allowed_cidrs: tuple[Cidr, ...] = ()
 
 
@@ -58,9 +58,9 @@ class EksCluster(Model):
     admins: tuple[str, ...] = ()  # IAM principal ARNs
     viewers: tuple[str, ...] = ()
     node_groups: Annotated[dict[Name, NodeGroup], Field(min_length=1)]
-    log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 90
+    log_retention_days: Annotated[int, Field(strict=True, ge=1, le=3653)] = 90
     addons: dict[Name, str] = {}  # add-on name → version; the table of defaults is in specs
-    deletion_protection: bool = True
+    deletion_protection: Flag = True
 
 
 class ExistingCluster(Model):
@@ -74,7 +74,7 @@ class ExistingCluster(Model):
     context: str | None = None
     version: Annotated[str, Field(pattern=r"^1\.\d{2}$")] | None = None
     node_groups: dict[Name, NodeGroup] = {}
-    vpc_resource_controller: bool = False  # True: SecurityGroupPolicy is served there
+    vpc_resource_controller: Flag = False  # True: SecurityGroupPolicy is served there
 
 
 Cluster = Annotated[EksCluster | ExistingCluster, Field(discriminator="kind")]
@@ -83,8 +83,8 @@ Cluster = Annotated[EksCluster | ExistingCluster, Field(discriminator="kind")]
 class Replicas(Model):
     """Bounds of the autoscaler of a gateway."""
 
-    min: Annotated[int, Field(ge=1, le=100)] = 2
-    max: Annotated[int, Field(ge=1, le=500)] = 5
+    min: Annotated[int, Field(strict=True, ge=1, le=100)] = 2
+    max: Annotated[int, Field(strict=True, ge=1, le=500)] = 5
 
 
 class Gateway(Model):
@@ -98,23 +98,25 @@ class Gateway(Model):
     host: Host | None = None  # web: the UI's host
     hosts: tuple[Host, ...] = ()  # web: further hosts
     certificate: SecretName | None = None  # the server certificate's Secret (partner: default of its partners)
-    client_certificates: bool | None = None  # refused on web: the ALB ends TLS
-    firewall: bool | None = None  # refused on partner: WAF attaches to ALB only
+    client_certificates: Flag | None = None  # refused on web: the ALB ends TLS
+    firewall: Flag | None = None  # refused on partner: WAF attaches to ALB only
     node_group: Name | None = None  # default: the group dedicated to this gateway's kind, if there is one
     enforce_at: Literal["sidecar", "edge"] = "sidecar"
-    max_partners: Annotated[int, Field(ge=1, le=1000)] | None = None  # a shard's size; 100 at the edge, else 1000
+    max_partners: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = (
+        None  # a shard's size; 100 at the edge, else 1000
+    )
     replicas: Replicas = Replicas()
     source_ranges: tuple[Cidr, ...] = ()  # web: who may reach the load balancer; everyone when empty
     max_connection_duration: Duration = "1h"  # bounds what a revocation at the edge leaves open
     zone_id: str | None = None  # Route 53 zone for the hosts' records
-    shield: bool = False  # Shield Advanced on the addresses
+    shield: Flag = False  # Shield Advanced on the addresses
 
 
 class RateRule(Model):
     """An own rate rule of the firewall: requests of one address in five minutes on paths that begin so."""
 
     name: Name
-    limit: Annotated[int, Field(ge=10, le=2_000_000_000)]
+    limit: Annotated[int, Field(strict=True, ge=10, le=2_000_000_000)]
     path_prefix: str = "/"
 
 
@@ -127,20 +129,20 @@ class Firewall(Model):
         ],
         ...,
     ] = ("common", "knownBadInputs", "ipReputation")
-    rate_limit: Annotated[int, Field(ge=10, le=2_000_000_000)] = 2000
+    rate_limit: Annotated[int, Field(strict=True, ge=10, le=2_000_000_000)] = 2000
     rate_rules: tuple[RateRule, ...] = ()
     blocked_countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()
     blocked_ranges: tuple[Cidr, ...] = ()
     allowed_ranges: tuple[Cidr, ...] = ()  # judged before everything else
     count_only: tuple[str, ...] = ()  # managed groups that only count
-    log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 90
+    log_retention_days: Annotated[int, Field(strict=True, ge=1, le=3653)] = 90
 
 
 class Calico(Model):
     """Calico. `managed: false`: we do not install it; its objects are made only where `installed` says it is there."""
 
-    managed: bool = True
-    installed: bool | None = None  # default: as managed
+    managed: Flag = True
+    installed: Flag | None = None  # default: as managed
     version: Annotated[str, Field(pattern=r"^v?\d+\.\d+\.\d+$")] = "v3.32.0"
 
     @property
@@ -155,7 +157,7 @@ class Secrets(Model):
     store: Literal["aws-secrets-manager", "none"] = "aws-secrets-manager"
     prefix: str = ""  # put before each name in the store; default: `<platform name>/`
     refresh: Duration = "15m"
-    managed: bool = True  # we install External Secrets Operator
+    managed: Flag = True  # we install External Secrets Operator
 
 
 class SharedPlatform(Model):

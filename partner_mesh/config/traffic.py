@@ -1,11 +1,10 @@
 """Traffic settings that applications and partners share: retries, circuit breakers, matches, limits."""
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from partner_mesh.config.base import Duration, HeaderName, Method, Model, Path, Percent
+from partner_mesh.config.base import Day, Duration, Flag, HeaderName, Method, Model, Path, Percent
 
 Protocol = Literal["http", "http2", "grpc", "tcp"]
 RetryOn = Literal[
@@ -26,7 +25,7 @@ RetryOn = Literal[
 class Retries(Model):
     """`retries: 2` is short for `{attempts: 2}`."""
 
-    attempts: Annotated[int, Field(ge=0, le=10, strict=True)]
+    attempts: Annotated[int, Field(strict=True, ge=0, le=10)]
     per_try_timeout: Duration | None = None
     on: tuple[RetryOn, ...] = ("connect-failure", "refused-stream", "unavailable", "cancelled")
 
@@ -41,14 +40,14 @@ RetriesOrAttempts = Annotated[Retries, BeforeValidator(_attempts, json_schema_in
 class CircuitBreaker(Model):
     """Bounds towards one destination, and when an endpoint is put aside."""
 
-    max_connections: Annotated[int, Field(ge=1)] = 100
-    max_pending_requests: Annotated[int, Field(ge=1)] = 100
-    max_requests_per_connection: Annotated[int, Field(ge=1)] | None = None
+    max_connections: Annotated[int, Field(strict=True, ge=1)] = 100
+    max_pending_requests: Annotated[int, Field(strict=True, ge=1)] = 100
+    max_requests_per_connection: Annotated[int, Field(strict=True, ge=1)] | None = None
     connect_timeout: Duration = "5s"
-    consecutive_errors: Annotated[int, Field(ge=1)] = 5
+    consecutive_errors: Annotated[int, Field(strict=True, ge=1)] = 5
     interval: Duration = "10s"
     eject_for: Duration = "30s"
-    max_ejection_percent: Annotated[int, Field(ge=1, le=100)] = 100
+    max_ejection_percent: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
 
 
 class ConsistentHash(Model):
@@ -56,7 +55,7 @@ class ConsistentHash(Model):
 
     header: HeaderName | None = None
     cookie: str | None = None
-    source_address: bool = False
+    source_address: Flag = False
 
 
 class LoadBalancing(Model):
@@ -64,7 +63,7 @@ class LoadBalancing(Model):
 
     policy: Literal["least-request", "round-robin", "random", "consistent-hash"] = "least-request"
     hash: ConsistentHash | None = None
-    locality: bool = False  # prefer the caller's zone; needs a circuit breaker to fail over
+    locality: Flag = False  # prefer the caller's zone; needs a circuit breaker to fail over
 
 
 class HeaderChanges(Model):
@@ -77,15 +76,15 @@ class HeaderChanges(Model):
 class RateLimit(Model):
     """A local rate limit: this many requests in this time, counted by each proxy for itself."""
 
-    requests: Annotated[int, Field(ge=1)]
+    requests: Annotated[int, Field(strict=True, ge=1)]
     per: Duration = "1s"
-    burst: Annotated[int, Field(ge=1)] | None = None
+    burst: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 class Abort(Model):
     """Answer with a status instead of calling."""
 
-    status: Annotated[int, Field(ge=200, le=599)]
+    status: Annotated[int, Field(strict=True, ge=200, le=599)]
     percent: Percent
 
 
@@ -101,7 +100,7 @@ class Fault(Model):
 
     abort: Abort | None = None
     delay: Delay | None = None
-    until: date | None = None
+    until: Day | None = None
 
 
 class Mirror(Model):
