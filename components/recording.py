@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import pulumi
 from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped] # google ships no stubs with it
-from pulumi.runtime import Settings, configure, register_stack_transformation, set_all_config
+from pulumi.runtime import Settings, configure, register_stack_transformation, rpc, set_all_config
 from pulumi.runtime.mocks import MockEngine
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import run_in_stack
 
-from components.stand_in import StandIn
+from components.stand_in import StandIn, unknown_additions
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 
@@ -27,7 +27,6 @@ STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _OF_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 a constant of the protocol
 _OF_RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
-_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,9 @@ class _Monitor:
         urn = self._urn(request.parent, request.type, request.name)
         inputs = _plain(request.object)
         identifier, additions = self._stand_in.created(urn, inputs) if request.custom else ("", {})
-        known = not self._preview or request.type.startswith("pulumi:providers:")
+        if self._preview:
+            identifier, additions = "", unknown_additions(additions, inputs, rpc.UNKNOWN)
+        state = _with(request.object, additions)
         self._keep(
             Registration(
                 type=request.type,
@@ -175,7 +176,7 @@ class _Monitor:
                 parent_urn=request.parent or None,
                 custom=request.custom,
                 inputs=inputs,
-                outputs={**inputs, **(additions if known else {})} if request.custom else None,
+                outputs=_plain(state) if request.custom else None,
                 dependencies=tuple(sorted(request.dependencies)),
                 property_dependencies={
                     key: tuple(sorted(of.urns)) for key, of in sorted(request.propertyDependencies.items()) if of.urns
@@ -192,8 +193,7 @@ class _Monitor:
                 import_id=request.importId or None,
             )
         )
-        state = _with(request.object, additions if known else {})
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=identifier if known else "", object=state)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=identifier, object=state)
 
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
@@ -282,7 +282,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return "[unknown]" if value == _UNKNOWN else value
+    return "[unknown]" if value == rpc.UNKNOWN else value
 
 
 def _unmarked(plain: dict[str, Any]) -> Any:

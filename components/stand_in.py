@@ -83,6 +83,21 @@ class StandIn:
         return (outputs["arn"] if token in _IDENTIFIED_BY_ARN else identifier), outputs
 
 
+def unknown_additions(additions: Properties, inputs: Properties, unknown: object) -> dict[str, Any]:
+    """`additions` as a provider gives them in a preview: what it would compute is `unknown`, what was asked for is not.
+
+    A computed list is unknown as a whole, a computed field of a section that was given is unknown in its place.
+    """
+    return {
+        key: value
+        if key in inputs and inputs[key] == value
+        else unknown_additions(value, given, unknown)
+        if isinstance(value, Mapping) and isinstance(given := inputs.get(key) or {}, Mapping)
+        else unknown
+        for key, value in additions.items()
+    }
+
+
 def _digest(text: str) -> str:
     """17 hexadecimal digits, as EC2's identifiers have."""
     return hashlib.sha256(text.encode()).hexdigest()[:17]

@@ -130,6 +130,17 @@ def test_in_a_preview_what_the_cloud_computes_is_unknown_and_nothing_else_change
     assert unknown.one("aws:ec2/subnet:Subnet").inputs["cidrBlock"] == "10.0.0.0/20"
 
 
+def test_in_a_preview_a_section_keeps_what_was_asked_for_and_hides_what_is_computed() -> None:
+    def program() -> None:
+        aws.eks.Cluster("c", name="billing", role_arn="arn", vpc_config={"subnet_ids": ["subnet-1"]})
+
+    outputs = Recorded(record(program, preview=True)).one("aws:eks/cluster:Cluster").outputs or {}
+    assert (outputs["name"], outputs["endpoint"]) == ("billing", "[unknown]")
+    assert outputs["vpcConfig"]["subnetIds"] == ["subnet-1"]
+    assert outputs["vpcConfig"]["clusterSecurityGroupId"] == "[unknown]"
+    assert outputs["certificateAuthority"] == {"data": "[unknown]"}
+
+
 def test_what_programs_look_at_is_there() -> None:
     looked_at = {}
 
