@@ -1,0 +1,50 @@
+"""Namespaces: Pod Security level, and which control plane (or data plane) their pods belong to."""
+
+from partner_mesh.config.stack import Stack
+from partner_mesh.model import Manifest
+from partner_mesh.model.names import REVISION_LABEL, gateway_namespace
+from partner_mesh.specs.stack import ambient, owned
+
+# `enforce` refuses pods, `warn` and `audit` say so to those who apply and to those who read logs:
+# https://kubernetes.io/docs/concepts/security/pod-security-admission/
+_POD_SECURITY_MODES = ("enforce", "warn", "audit")
+
+
+def application_namespace(stack: Stack, namespace: str) -> Manifest:
+    """A namespace of applications. Never `istio-injection`: it would override the revision label."""
+    settings = stack.platform.mesh.namespaces.get(namespace)
+    level = settings.pod_security if settings is not None else "restricted"
+    data_plane = (
+        {"istio.io/dataplane-mode": "ambient"}
+        if ambient(stack, namespace)
+        else {REVISION_LABEL: namespace_revision(stack, namespace)}
+    )
+    extra = dict(settings.labels) if settings is not None else {}
+    return Manifest("v1", "Namespace", namespace, labels=extra | owned() | pod_security(level) | data_plane)
+
+
+def gateways_namespace(stack: Stack, gateway: str) -> Manifest:
+    """The namespace of one gateway (or shard)."""
+    labels = owned(gateway=gateway) | pod_security("restricted") | {REVISION_LABEL: gateway_revision(stack)}
+    return Manifest("v1", "Namespace", gateway_namespace(gateway), labels=labels)
+
+
+def pod_security(level: str) -> dict[str, str]:
+    """Pod Security Admission labels of one level. The CNI plugin makes `restricted` possible: no init container."""
+    return {f"pod-security.kubernetes.io/{mode}": level for mode in _POD_SECURITY_MODES}
+
+
+def namespace_revision(stack: Stack, namespace: str) -> str:
+    """What `istio.io/rev` says: the tag at rest; the new revision once an upgrade has moved the namespace.
+
+    A moved namespace keeps the new revision's name until the upgrade's key goes, also when the tag already means the
+    same: so promotion changes the tag and nothing else.
+    """
+    mesh = stack.platform.mesh
+    return mesh.upgrade.to if mesh.upgrade is not None and namespace in mesh.upgrade.namespaces else mesh.tag
+
+
+def gateway_revision(stack: Stack) -> str:
+    """The revision of gateways: they move together, in place, as a step of their own."""
+    mesh = stack.platform.mesh
+    return mesh.upgrade.to if mesh.upgrade is not None and mesh.upgrade.gateways else mesh.tag

@@ -1,0 +1,29 @@
+"""Sidecar: what a namespace's proxies know about. What they do not know of they cannot be led to."""
+
+from partner_mesh.config.stack import Stack
+from partner_mesh.model import Manifest
+from partner_mesh.model.names import NETWORKING, gateway_namespace
+from partner_mesh.specs.network_policy import OBSERVABILITY_NAMESPACE
+from partner_mesh.specs.stack import application_host, calls, owned
+
+
+def sidecar(stack: Stack, namespace: str) -> Manifest:
+    """The namespace itself, every egress gateway's namespace, declared peers elsewhere, and telemetry.
+
+    The egress namespaces stand whole: what each proxy learns there is bounded by the partners' `exportTo`, so that a
+    new partner does not change this object. REGISTRY_ONLY is said again here because the mesh config may be somebody
+    else's.
+    """
+    peers = [
+        f"{stack.applications[callee].namespace}/{application_host(stack, callee)}"
+        for caller in stack.by_namespace[namespace]
+        for callee, _ in calls(stack, caller)
+        if stack.applications[callee].namespace != namespace
+    ]
+    egress = [f"{gateway_namespace(gateway)}/*" for gateway, _ in stack.gateways("egress")]
+    telemetry = [f"{OBSERVABILITY_NAMESPACE}/*"] if stack.platform.observability.tracing.backend != "none" else []
+    spec = {
+        "egress": [{"hosts": ["./*", *egress, *dict.fromkeys(peers), *telemetry]}],
+        "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+    }
+    return Manifest(NETWORKING, "Sidecar", "default", namespace, owned(), body={"spec": spec})
