@@ -139,6 +139,14 @@ class Opinion:
     http: HttpSet | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A way into the cluster: a gateway's pods, and the ports of theirs on which it is entered."""
+
+    gateway: Workload
+    ports: PortSet
+
+
 class Layer(Protocol):
     """One layer of the data plane, knowing the whole world, asked pair by pair.
 
@@ -147,6 +155,18 @@ class Layer(Protocol):
     """
 
     name: str
+
+    def endpoints(self) -> Iterable[Endpoint]:
+        """Callers that this layer knows besides workloads and addresses: partners, for example."""
+        ...
+
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
+        """The gateways through which this source comes to this destination; none where it calls directly.
+
+        With an entry, the layers below are asked twice: from the source to the gateway, and from the gateway to the
+        destination; the layer itself answers for the whole way.
+        """
+        ...
 
     def distinguishes(self, endpoint: Endpoint) -> Hashable:
         """Endpoints of equal answers are interchangeable for this layer, as source and as destination."""

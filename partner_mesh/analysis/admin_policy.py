@@ -1,0 +1,2 @@
+def address_sets(world): return ()
+def tiers(universe, notes): return []

@@ -1,0 +1,58 @@
+"""What Ingress and Route objects open, where the controller that serves them is not among the workloads."""
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from partner_mesh.analysis.layers import (
+    ROUTE,
+    Because,
+    Endpoint,
+    Entry,
+    IngressController,
+    Opinion,
+    Verdict,
+)
+from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.topology import Backend, World
+
+_NO_ROUTE = Because(ROUTE, "no Ingress or Route leads here")
+
+
+class IngressLayer:
+    """The controller calls what some Ingress or Route leads to, on the target ports of the Services, and nothing else."""
+
+    name = ROUTE
+
+    def __init__(self, world: World) -> None:
+        self._backends: dict[Endpoint, list[Backend]] = {}
+        for backend in world.ingress_backends:
+            self._backends.setdefault(backend.endpoint, []).append(backend)
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """The controller, if there is anything for it to serve."""
+        return (IngressController(),) if self._backends else ()
+
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:  # noqa: ARG002
+        """The controller calls directly."""
+        return ()
+
+    def distinguishes(self, endpoint: Endpoint) -> Hashable:
+        """The controller, each workload that something leads to, and everybody else."""
+        return endpoint if endpoint in self._backends or isinstance(endpoint, IngressController) else None
+
+    def address_sets(self) -> Iterator[AddressSet]:
+        """None: an Ingress speaks of names."""
+        yield from ()
+
+    def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+        """Only the controller's connections are judged."""
+        if not isinstance(source, IngressController):
+            return ()
+        found: list[Opinion] = []
+        left = ports
+        for backend in self._backends.get(destination, ()):
+            if reached := backend.ports & left:
+                found.append(Opinion(ROUTE, Verdict.ALLOWED, reached, (Because.of(ROUTE, backend.resource),)))
+                left -= reached
+        if left:
+            found.append(Opinion(ROUTE, Verdict.DENIED, left, (_NO_ROUTE,)))
+        return found

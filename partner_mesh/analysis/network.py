@@ -1,0 +1,221 @@
+"""The network layer: NetworkPolicies of Kubernetes and Calico, and admin policies, judged together.
+
+They are one layer because one engine enforces them and their order matters. A connection must be let out by the
+source's policies and in by the destination's. Evaluation is by workload and direction, never by pair: each table says
+of all peers at once, as masks, what is decided, and a row joins one source's table with the destinations' tables.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Final
+
+from partner_mesh.analysis import admin_policy, calico, network_policy
+from partner_mesh.analysis.layers import (
+    NETWORK_POLICY,
+    Addresses,
+    Because,
+    Endpoint,
+    Entry,
+    Opinion,
+    Partner,
+    Verdict,
+    Workload,
+)
+from partner_mesh.analysis.policies import FREE, Evaluator, Piece, Pieces, Table, Tier, joined
+from partner_mesh.analysis.resources import Note
+from partner_mesh.analysis.selectors import Mask, mask_of, positions
+from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.universe import Universe
+
+NO_POLICY: Final = Because(NETWORK_POLICY, "no policy selects either end")
+_SOME_ADDRESSES: Final = "the answer depends on which of its addresses calls"
+
+Row = tuple[tuple[Mask, tuple[Opinion, ...]], ...]
+
+
+class NetworkLayer:
+    """All network policies of a world. `bind` numbers the endpoints; then every question is a look-up."""
+
+    name = NETWORK_POLICY
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.notes: list[Note] = []
+        self._bound: _Bound | None = None
+
+    def distinguishes(self, endpoint: Endpoint) -> Hashable:
+        """Every endpoint is its own: grouping happens inside, row by row."""
+        return endpoint
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """No callers of its own."""
+        return ()
+
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:  # noqa: ARG002
+        """Packets go straight."""
+        return ()
+
+    def address_sets(self) -> Iterator[AddressSet]:
+        """The blocks, nets and network sets that policies name."""
+        yield from network_policy.address_sets(self.world)
+        yield from calico.address_sets(self.world)
+        yield from admin_policy.address_sets(self.world)
+
+    def bind(self, universe: Universe) -> None:
+        """Read the policies for these endpoints; whoever asks `row` or `opinions` afterwards means their positions."""
+        self.notes.clear()
+        self._bound = _Bound(universe, self._tiers(universe))
+
+    def _tiers(self, universe: Universe) -> list[Tier]:
+        tiers = [
+            *calico.tiers(universe, network_policy.policies(universe, self.notes), self.notes),
+            *admin_policy.tiers(universe, self.notes),
+        ]
+        return sorted(tiers, key=lambda tier: (tier.order, tier.name))
+
+    def row(self, source: int) -> Row:
+        """What is said of every destination, for the source at a position: masks that part all endpoints."""
+        return self._now().row(source)
+
+    def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+        """What is said of one pair."""
+        bound = self._now()
+        position = bound.universe.position[destination]
+        for mask, opinions in bound.row(bound.universe.position[source]):
+            if mask >> position & 1:
+                return [each for each in opinions if each.ports & ports]
+        raise KeyError(str(destination))
+
+    def _now(self) -> "_Bound":
+        if self._bound is None:
+            raise RuntimeError("bind the layer to a universe before asking it")
+        return self._bound
+
+
+class _Bound:
+    """The layer over one numbering of endpoints."""
+
+    def __init__(self, universe: Universe, tiers: Sequence[Tier]) -> None:
+        self.universe = universe
+        self.evaluator = Evaluator(tiers, universe)
+        self._usual: dict[int, Pieces] = {}  # destination → what its policies say of most sources
+        self._special: dict[int, dict[int, Pieces]] = {}  # source → destination → what they say of it instead
+        self._rows: dict[object, Row] = {}
+        self._joined: dict[tuple[int, int], tuple[Opinion, ...]] = {}
+        self._kept: list[Pieces] = []  # keeps alive what `_joined` knows by identity
+        for destination in positions(universe.workloads):
+            self._read(destination, self.evaluator.table(destination, "ingress"))
+
+    def _read(self, destination: int, table: Table) -> None:
+        most = max(table.groups, key=lambda group: group[0].bit_count())
+        self._usual[destination] = most[1]
+        for group in table.groups:
+            if group is not most:
+                for source in positions(group[0]):
+                    self._special.setdefault(source, {})[destination] = group[1]
+
+    def row(self, source: int) -> Row:
+        endpoint = self.universe.endpoints[source]
+        if isinstance(endpoint, Partner):
+            return self._partner_row(endpoint)
+        if isinstance(endpoint, Workload):
+            outward = self.evaluator.table(source, "egress").groups
+        else:
+            outward = ((self.universe.everybody, FREE),)
+        special = self._special.get(source, {})
+        key = (
+            tuple((mask, id(pieces)) for mask, pieces in outward),
+            tuple((destination, id(pieces)) for destination, pieces in special.items()),
+        )
+        if key not in self._rows:
+            self._rows[key] = self._row(outward, special)
+        return self._rows[key]
+
+    def _row(self, outward: Iterable[tuple[Mask, Pieces]], special: dict[int, Pieces]) -> Row:
+        found: dict[tuple[Opinion, ...], Mask] = {}
+        exceptions: dict[int, list[int]] = {}
+        opinions_of: dict[int, tuple[Opinion, ...]] = {}
+        for mask, out in outward:
+            if out[0].ports == PortSet.ALL and out[0].verdict is Verdict.DENIED:
+                refused = self._join(out, FREE)
+                found[refused] = found.get(refused, 0) | mask
+                continue
+            if beyond := mask & ~self.universe.workloads:
+                free = self._join(out, FREE)
+                found[free] = found.get(free, 0) | beyond
+            exceptions.clear()
+            for destination in positions(mask & self.universe.workloads):
+                inward = special.get(destination) or self._usual[destination]
+                answer = self._join(out, inward)
+                opinions_of[id(answer)] = answer
+                exceptions.setdefault(id(answer), []).append(destination)
+            for identity, destinations in exceptions.items():
+                answer = opinions_of[identity]
+                found[answer] = found.get(answer, 0) | mask_of(destinations)
+        return tuple((mask, opinions) for opinions, mask in found.items())
+
+    def _join(self, out: Pieces, inward: Pieces) -> tuple[Opinion, ...]:
+        """Both ends must agree: the source's refusal comes first, as it does on the wire."""
+        key = (id(out), id(inward))
+        if key not in self._joined:
+            self._kept += [out, inward]
+            self._joined[key] = tuple(_opinion(piece) for piece in joined(_both(out, inward)))
+        return self._joined[key]
+
+    def _partner_row(self, partner: Partner) -> Row:
+        """What holds for every address that the partner calls from."""
+        universe = self.universe
+        parts = [
+            position
+            for position in positions(universe.outside)
+            if isinstance(each := universe.endpoints[position], Addresses) and each.addresses <= partner.addresses
+        ]
+        groups: list[tuple[Mask, tuple[Opinion, ...]]] = [(universe.everybody, ())]
+        for row in dict.fromkeys(self.row(part) for part in parts):
+            groups = [
+                (both, _agreed(known, opinions) if known else opinions)
+                for mask, known in groups
+                for other, opinions in row
+                if (both := mask & other)
+            ]
+        return tuple(group for group in groups if group[1])
+
+
+def _both(out: Pieces, inward: Pieces) -> Iterator[Piece]:
+    for first in out:
+        if first.verdict is Verdict.DENIED:
+            yield first
+            continue
+        for second in inward:
+            ports = first.ports & second.ports
+            if not ports:
+                continue
+            if second.verdict is Verdict.DENIED or (
+                first.verdict is Verdict.ALLOWED and second.verdict is Verdict.UNKNOWN
+            ):
+                yield Piece(ports, second.verdict, second.because)
+            elif first.verdict is Verdict.UNKNOWN:
+                yield Piece(ports, first.verdict, first.because)
+            else:
+                yield Piece(ports, Verdict.ALLOWED, (*first.because, *second.because))
+
+
+def _opinion(piece: Piece) -> Opinion:
+    return Opinion(NETWORK_POLICY, piece.verdict, piece.ports, piece.because or (NO_POLICY,))
+
+
+def _agreed(left: tuple[Opinion, ...], right: tuple[Opinion, ...]) -> tuple[Opinion, ...]:
+    """One answer for two callers: where they differ nothing can be said of both."""
+    found: list[Piece] = []
+    for one in left:
+        for other in right:
+            ports = one.ports & other.ports
+            if ports and one.verdict is other.verdict:
+                found.append(Piece(ports, one.verdict, one.because))
+            elif ports:
+                because = tuple(
+                    Because(each.layer, each.object, each.resource, _SOME_ADDRESSES, each.path)
+                    for each in (*one.because, *other.because)
+                )
+                found.append(Piece(ports, Verdict.UNKNOWN, because))
+    return tuple(_opinion(piece) for piece in joined(found))

@@ -1,0 +1,173 @@
+"""Kubernetes NetworkPolicy as rules (networking.k8s.io/v1; semantics of the API reference).
+
+A policy isolates the pods it selects, in the directions of `policyTypes`; isolated pods are left with what some policy
+allows. An absent or empty `from`/`to` means every peer, an absent or empty `ports` every port.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from partner_mesh.analysis.layers import NETWORK_POLICY, Because
+from partner_mesh.analysis.policies import Action, Direction, NamedPort, Policy, Ports, Rule
+from partner_mesh.analysis.resources import Note, Resource
+from partner_mesh.analysis.selectors import SelectorError, label_selector
+from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
+from partner_mesh.analysis.topology import NAME_LABEL, World
+from partner_mesh.analysis.universe import Universe
+
+ORDER: Final = 1000.0  # Calico's order of Kubernetes policies in its default tier
+_PEER_FIELDS: Final = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
+_PORT_FIELDS: Final = frozenset({"port", "endPort", "protocol"})
+_UNKNOWN_CONTROLLER: Final = "the ingress controller's labels and namespace are not among the objects"
+
+
+def resources(world: World) -> tuple[Resource, ...]:
+    """The NetworkPolicies of a world, also those of the API group it began in."""
+    return (*world.of("networking.k8s.io", "NetworkPolicy"), *world.of("extensions", "NetworkPolicy"))
+
+
+def address_sets(world: World) -> Iterator[AddressSet]:
+    """The address blocks that rules name; broken ones are told of when the policy is read."""
+    for resource in resources(world):
+        for direction in ("ingress", "egress"):
+            for rule in _list(resource.spec.get(direction)):
+                for peer in _list(rule.get("from" if direction == "ingress" else "to")):
+                    block = peer.get("ipBlock")
+                    if isinstance(block, Mapping):
+                        try:
+                            yield AddressSet.block(str(block.get("cidr")), [str(x) for x in block.get("except") or ()])
+                            yield AddressSet.of(str(block.get("cidr")))
+                        except ValueError:
+                            continue
+
+
+def policies(universe: Universe, notes: list[Note]) -> list[Policy]:
+    """Every NetworkPolicy as a policy of the default tier."""
+    return [_policy(resource, universe, notes) for resource in resources(universe.world)]
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    """A list of mappings; `- ` alone, which YAML reads as null, is an empty rule to the API server."""
+    return [each if isinstance(each, Mapping) else {} for each in value] if isinstance(value, list) else []
+
+
+def _policy(resource: Resource, universe: Universe, notes: list[Note]) -> Policy:
+    spec = resource.spec
+    home = universe.namespace(resource.namespace)
+    subjects, perhaps, reason = 0, 0, ""
+    try:
+        subjects = label_selector(spec.get("podSelector")).mask(universe.labels) & home
+    except SelectorError as error:
+        perhaps, reason = home, f"podSelector: {error}"
+        notes.append(Note(resource.source, f"{resource.title}: {reason}"))
+    types = spec.get("policyTypes")
+    directions = [str(each) for each in types] if isinstance(types, list) and types else None
+    if directions is None:
+        directions = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
+    for each in directions:
+        if each not in ("Ingress", "Egress"):
+            notes.append(Note(resource.source, f"{resource.title}: unknown policy type {each!r}: not counted"))
+    read = _Reader(resource, universe, notes)
+    return Policy(
+        resource,
+        (ORDER, f"{resource.namespace}/{resource.name}"),
+        subjects,
+        read.rules("ingress") if "Ingress" in directions else None,
+        read.rules("egress") if "Egress" in directions else None,
+        perhaps,
+        reason,
+    )
+
+
+class _Reader:
+    """Reads one policy's rules; what it cannot read becomes a doubt about whoever might be meant."""
+
+    def __init__(self, resource: Resource, universe: Universe, notes: list[Note]) -> None:
+        self.resource = resource
+        self.universe = universe
+        self.notes = notes
+
+    def rules(self, direction: Direction) -> tuple[Rule, ...]:
+        """The rules of a direction, in written order."""
+        written = _list(self.resource.spec.get(direction))
+        return tuple(self._rule(rule, direction, index) for index, rule in enumerate(written))
+
+    def _rule(self, rule: Mapping[str, Any], direction: Direction, index: int) -> Rule:
+        because = Because.of(NETWORK_POLICY, self.resource, path=("spec", direction, index))
+        side = "from" if direction == "ingress" else "to"
+        doubts = [f"unknown field {key}" for key in rule if key not in (side, "ports")]
+        ports, trouble = self._ports(rule.get("ports"))
+        doubts += trouble
+        peers, perhaps = 0, 0
+        if not rule.get(side):
+            peers = self.universe.everybody
+        for peer in _list(rule.get(side)):
+            try:
+                certain, possible = self._peer(peer)
+            except ValueError as error:
+                certain, possible = 0, self.universe.everybody
+                doubts.append(str(error))
+            peers, perhaps = peers | certain, perhaps | possible
+        perhaps &= ~peers
+        reason = _UNKNOWN_CONTROLLER if perhaps else ""
+        if doubts:
+            reason = "; ".join(doubts)
+            self.notes.append(Note(self.resource.source, f"{self.resource.title}, {direction} rule {index}: {reason}"))
+            peers, perhaps = 0, peers | perhaps
+        return Rule(Action.ALLOW, peers, ports, because, perhaps, reason)
+
+    def _peer(self, peer: Mapping[str, Any]) -> tuple[int, int]:
+        """(who is meant, who may be meant). Raises ValueError for what the API server refuses."""
+        if unknown := [key for key in peer if key not in _PEER_FIELDS]:
+            raise ValueError(f"unknown field {unknown[0]} in a peer")
+        block, pod, namespace = (peer.get(key) for key in ("ipBlock", "podSelector", "namespaceSelector"))
+        if block is not None:
+            if pod is not None or namespace is not None:
+                raise ValueError("ipBlock beside a selector in one peer")
+            if not isinstance(block, Mapping) or not block.get("cidr"):
+                raise ValueError("ipBlock without cidr")
+            inside = AddressSet.block(str(block["cidr"]), [str(each) for each in block.get("except") or ()])
+            return self.universe.inside(inside), 0
+        if pod is None and namespace is None:
+            raise ValueError("a peer that names nobody")
+        chosen = self.universe.workloads & label_selector(pod).mask(self.universe.labels)
+        if namespace is None:
+            return chosen & self.universe.namespace(self.resource.namespace), 0
+        selector = label_selector(namespace)
+        chosen &= selector.mask(self.universe.namespace_labels)
+        if not selector.keys() and not label_selector(pod).keys():
+            return chosen | self.universe.controllers, 0
+        return chosen, self.universe.controllers if self._beyond(selector) else 0
+
+    def _beyond(self, selector: Any) -> bool:
+        """Whether a namespace selector may mean a namespace that is not among the objects."""
+        if selector.keys() != {NAME_LABEL}:
+            return True
+        known = tuple({NAME_LABEL: name} for name in self.universe.world.namespaces)
+        values = getattr(selector, "values", None)
+        return values is None or not all(any(each[NAME_LABEL] == value for each in known) for value in values)
+
+    @staticmethod
+    def _ports(written: Any) -> tuple[Ports, list[str]]:
+        """A rule's ports, and what cannot be read of them."""
+        if not written:
+            return Ports(), []
+        terms: list[PortSet | NamedPort] = []
+        doubts: list[str] = []
+        for each in _list(written):
+            doubts += [f"unknown field {key} in a port" for key in each if key not in _PORT_FIELDS]
+            protocol = str(each.get("protocol") or "TCP")
+            port, end = each.get("port"), each.get("endPort")
+            if protocol not in PROTOCOLS:
+                doubts.append(f"unknown protocol {protocol}")
+                terms.append(PortSet.ALL)
+            elif port is None:
+                terms.append(PortSet.protocol(protocol))
+            elif isinstance(port, str) and not port.isdecimal():
+                terms.append(NamedPort(port, protocol))
+            elif not 1 <= int(port) <= 65535 or (end is not None and (not isinstance(end, int) or end < int(port))):
+                doubts.append(f"illegal port range {port}-{end}" if end is not None else f"illegal port {port}")
+                terms.append(PortSet.protocol(protocol))
+            else:
+                terms.append(PortSet.range(protocol, int(port), int(end if end is not None else port)))
+        return Ports(include=tuple(terms)), doubts

@@ -1,0 +1,291 @@
+"""Ordered network rules, whatever API they were written in, and what they decide for one workload.
+
+Kubernetes', Calico's and the admin policies all become tiers of policies of rules, which is how the data plane of
+Calico runs them: the first rule that matches decides, `Pass` goes on to the next tier, and a tier that holds a policy
+for the workload ends in a refusal. A rule of which it cannot be said whether it matches leaves a doubt, and the answer
+is `unknown` exactly where that doubt could change it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, Literal
+
+from partner_mesh.analysis.layers import NETWORK_POLICY, Because, Verdict
+from partner_mesh.analysis.resources import Resource
+from partner_mesh.analysis.selectors import Mask
+from partner_mesh.analysis.sets import PortSet
+from partner_mesh.analysis.universe import Universe
+
+Direction = Literal["ingress", "egress"]
+_SHOWN: Final = 8  # so many policies are named where all of them together refuse
+
+
+class Action(Enum):
+    """What a rule does with what it matches."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+    PASS = "Pass"  # noqa: S105  # no password
+
+
+_VERDICTS: Final = {Action.ALLOW: Verdict.ALLOWED, Action.DENY: Verdict.DENIED, Action.PASS: Verdict.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPort:
+    """A port by the name that the destination's container gives it; `protocol` None for any."""
+
+    name: str
+    protocol: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The destination ports of a rule: those of `base` that are in `include` (if it is given) and not in `exclude`."""
+
+    base: PortSet = PortSet.ALL
+    include: tuple[PortSet | NamedPort, ...] | None = None
+    exclude: tuple[PortSet | NamedPort, ...] = ()
+
+    def on(self, position: int | None, universe: Universe) -> PortSet:
+        """The ports on one destination. A name means nothing where no container gives it."""
+        found = self.base
+        if self.include is not None:
+            found &= PortSet.union(_number(each, position, universe) for each in self.include)
+        return found - PortSet.union(_number(each, position, universe) for each in self.exclude)
+
+    def divided(self, mask: Mask, universe: Universe) -> list[tuple[Mask, PortSet]]:
+        """The destinations of a mask, parted by what the rule's named ports mean on them."""
+        parts = [mask]
+        for term in (*(self.include or ()), *self.exclude):
+            if isinstance(term, NamedPort):
+                for owners in universe.with_port(term.name, term.protocol).values():
+                    parts = [piece for part in parts for piece in (part & owners, part & ~owners) if piece]
+        return [(part, self.on((part & -part).bit_length() - 1, universe)) for part in parts if part]
+
+
+def _number(term: PortSet | NamedPort, position: int | None, universe: Universe) -> PortSet:
+    if isinstance(term, PortSet):
+        return term
+    pods = universe.pods[position] if position is not None else None
+    return pods.named_port(term.name, term.protocol) if pods is not None else PortSet.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of one direction. `perhaps` are peers of which it cannot be said whether the rule means them."""
+
+    action: Action
+    peers: Mask
+    ports: Ports
+    because: Because
+    perhaps: Mask = 0
+    reason: str = ""  # why perhaps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """One policy: whom it applies to, and its rules; None for a direction that it says nothing about."""
+
+    resource: Resource
+    order: tuple[float, str]
+    subjects: Mask
+    ingress: tuple[Rule, ...] | None
+    egress: tuple[Rule, ...] | None
+    perhaps: Mask = 0  # workloads that it may or may not apply to
+    reason: str = ""
+
+    def rules(self, direction: Direction) -> tuple[Rule, ...] | None:
+        """The rules of a direction."""
+        return self.ingress if direction == "ingress" else self.egress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tier:
+    """Policies that are asked together; `default` is done with what no rule of an applying policy matched."""
+
+    name: str
+    order: float
+    policies: tuple[Policy, ...]
+    default: Action = Action.DENY
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some ports, what is decided of them, and by what; no reason where no policy applies."""
+
+    ports: PortSet
+    verdict: Verdict
+    because: tuple[Because, ...] = ()
+
+
+Pieces = tuple[Piece, ...]
+FREE: Final[Pieces] = (Piece(PortSet.ALL, Verdict.ALLOWED),)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the policies of one workload decide in one direction: peers → pieces that cover every port once."""
+
+    groups: tuple[tuple[Mask, Pieces], ...]
+
+    def of(self, position: int) -> Pieces:
+        """The answer for one peer."""
+        for mask, pieces in self.groups:
+            if mask >> position & 1:
+                return pieces
+        raise KeyError(position)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Peers that no rule has told apart so far, and what is decided of their ports."""
+
+    mask: Mask
+    remaining: PortSet = PortSet.ALL
+    passed: PortSet = PortSet.NONE
+    pieces: Pieces = ()
+    doubts: Pieces = ()
+
+
+class Evaluator:
+    """Runs the tiers for one workload and direction after the other, each distinct combination of policies once."""
+
+    def __init__(self, tiers: Sequence[Tier], universe: Universe) -> None:
+        self.tiers = tuple(tiers)
+        self.universe = universe
+        self._tables: dict[object, Table] = {}
+
+    def table(self, position: int, direction: Direction) -> Table:
+        """What is decided for the workload at a position."""
+        bit = 1 << position
+        applying = [
+            (tier, [p for p in tier.policies if (p.subjects | p.perhaps) & bit and p.rules(direction) is not None])
+            for tier in self.tiers
+        ]
+        applying = [(tier, policies) for tier, policies in applying if policies]
+        names = {
+            term
+            for _, policies in applying
+            for policy in policies
+            for rule in policy.rules(direction) or ()
+            for term in (*(rule.ports.include or ()), *rule.ports.exclude)
+            if isinstance(term, NamedPort)
+        }
+        key = (
+            direction,
+            tuple((id(p), bool(p.subjects & bit)) for _, policies in applying for p in policies),
+            tuple(sorted((n.name, str(n.protocol), _number(n, position, self.universe).intervals) for n in names))
+            if direction == "ingress"
+            else (),
+        )
+        if key not in self._tables:
+            self._tables[key] = self._evaluate(applying, position, direction)
+        return self._tables[key]
+
+    def _evaluate(
+        self, applying: Sequence[tuple[Tier, Sequence[Policy]]], position: int, direction: Direction
+    ) -> Table:
+        groups = [_Group(self.universe.everybody)]
+        settled: list[_Group] = []
+        for tier, policies in applying:
+            for policy in policies:
+                sure = bool(policy.subjects >> position & 1)
+                for rule in policy.rules(direction) or ():
+                    groups = self._apply(groups, rule, position, direction, sure, policy.reason)
+            groups = [_end(group, tier, policies, position, direction) for group in groups]
+            settled += [group for group in groups if not group.remaining]
+            groups = [group for group in groups if group.remaining]
+        finished = [_finish(group) for group in (*settled, *groups)]
+        merged: dict[Pieces, Mask] = {}
+        for mask, pieces in finished:
+            merged[pieces] = merged.get(pieces, 0) | mask
+        return Table(tuple((mask, pieces) for pieces, mask in merged.items()))
+
+    def _apply(
+        self, groups: list[_Group], rule: Rule, position: int, direction: Direction, sure: bool, reason: str
+    ) -> list[_Group]:
+        certain = rule.peers if sure else 0
+        perhaps = rule.perhaps if sure else rule.peers | rule.perhaps
+        why = rule.reason if sure else reason
+        for mask, doubtful in ((certain, False), (perhaps & ~certain, True)):
+            if not mask:
+                continue
+            if direction == "ingress":
+                divided = [(mask, rule.ports.on(position, self.universe))]
+            else:
+                divided = rule.ports.divided(mask, self.universe)
+            for part, ports in divided:
+                if ports:
+                    groups = _split(groups, part, ports, rule, why if doubtful else None)
+        return groups
+
+
+def _split(groups: list[_Group], mask: Mask, ports: PortSet, rule: Rule, doubt: str | None) -> list[_Group]:
+    """The groups after a rule; `doubt` is the reason why it may not match, None where it does."""
+    found: list[_Group] = []
+    for group in groups:
+        hit = group.mask & mask
+        taken = group.remaining & ports if hit else PortSet.NONE
+        if not taken:
+            found.append(group)
+            continue
+        if rest := group.mask & ~mask:
+            found.append(replace(group, mask=rest))
+        if doubt is not None:
+            piece = Piece(taken, _VERDICTS[rule.action], (replace(rule.because, reason=doubt),))
+            found.append(replace(group, mask=hit, doubts=(*group.doubts, piece)))
+        elif rule.action is Action.PASS:
+            found.append(replace(group, mask=hit, remaining=group.remaining - taken, passed=group.passed | taken))
+        else:
+            piece = Piece(taken, _VERDICTS[rule.action], (rule.because,))
+            found.append(replace(group, mask=hit, remaining=group.remaining - taken, pieces=(*group.pieces, piece)))
+    return found
+
+
+def _end(group: _Group, tier: Tier, policies: Sequence[Policy], position: int, direction: Direction) -> _Group:
+    """A group after a tier: what no rule matched is refused, or goes on with what was passed."""
+    left = group.remaining
+    if not left or tier.default is Action.PASS:
+        return replace(group, remaining=left | group.passed, passed=PortSet.NONE)
+    sure = [policy for policy in policies if policy.subjects >> position & 1]
+    if not sure:
+        reasons = tuple(_refusal(policy, policy.reason) for policy in policies[:_SHOWN])
+        doubt = Piece(left, Verdict.DENIED, reasons)
+        return replace(group, remaining=left | group.passed, passed=PortSet.NONE, doubts=(*group.doubts, doubt))
+    # A policy without rules is what people call the default deny: it tells more than those that merely do not match.
+    plain = [policy for policy in sure if not policy.rules(direction)] or sure
+    piece = Piece(left, Verdict.DENIED, tuple(_refusal(policy) for policy in plain[:_SHOWN]))
+    return replace(group, remaining=group.passed, passed=PortSet.NONE, pieces=(*group.pieces, piece))
+
+
+def _refusal(policy: Policy, reason: str = "") -> Because:
+    return Because.of(NETWORK_POLICY, policy.resource, reason)
+
+
+def _finish(group: _Group) -> tuple[Mask, Pieces]:
+    """The pieces of a group, with doubts that could change them turned into `unknown`."""
+    pieces = list(group.pieces)
+    if group.remaining:
+        pieces.append(Piece(group.remaining, Verdict.ALLOWED))
+    for doubt in group.doubts:
+        after: list[Piece] = []
+        for piece in pieces:
+            both = piece.ports & doubt.ports if piece.verdict is not doubt.verdict else PortSet.NONE
+            if piece.verdict is Verdict.UNKNOWN or not both:
+                after.append(piece)
+                continue
+            after.append(Piece(both, Verdict.UNKNOWN, doubt.because))
+            if rest := piece.ports - both:
+                after.append(replace(piece, ports=rest))
+        pieces = after
+    return group.mask, joined(pieces)
+
+
+def joined(pieces: Iterable[Piece]) -> Pieces:
+    """Pieces of equal verdict and reason as one, in the order in which they were first met."""
+    found: dict[tuple[Verdict, tuple[Because, ...]], list[PortSet]] = {}
+    for piece in pieces:
+        found.setdefault((piece.verdict, piece.because), []).append(piece.ports)
+    return tuple(Piece(PortSet.union(ports), verdict, because) for (verdict, because), ports in found.items())

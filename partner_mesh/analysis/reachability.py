@@ -1,0 +1,215 @@
+"""Who can talk to whom: the layers of the data plane asked in turn, and their opinions combined.
+
+A refusal decides at once and needs no second opinion; a layer that cannot tell makes the answer `unknown` unless a
+later one refuses; what every layer lets pass is allowed. The network layer is asked first, source by source over all
+destinations at once; only what it leaves open is put to the layers that look closer, once for each kind of pair.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from partner_mesh.analysis.ingress import IngressLayer
+from partner_mesh.analysis.layers import (
+    Addresses,
+    Because,
+    Endpoint,
+    HttpSet,
+    Layer,
+    Opinion,
+    Partner,
+    Verdict,
+    Workload,
+)
+from partner_mesh.analysis.network import NetworkLayer
+from partner_mesh.analysis.resources import Loaded, Note
+from partner_mesh.analysis.results import Decision, Decisions, Results, Row
+from partner_mesh.analysis.selectors import Mask, mask_of, positions
+from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
+from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.universe import Universe
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What no layer has refused so far."""
+
+    ports: PortSet
+    http: HttpSet | None
+    passed: tuple[Because, ...]
+    unknown: tuple[Because, ...] = ()
+
+    def close(self) -> Decision:
+        """The verdict when every layer has been asked."""
+        if self.unknown:
+            return Decision(Verdict.UNKNOWN, self.ports, self.unknown, self.http)
+        return Decision(Verdict.ALLOWED, self.ports, self.passed, self.http)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A pair half way through the layers."""
+
+    refused: Decisions
+    left: tuple[_Open, ...]
+
+
+_ALL_OPEN = _State((), (_Open(PortSet.ALL, None, ()),))
+
+
+def asked(state: _State, opinions: Sequence[Opinion]) -> _State:
+    """A pair after one more layer. Ports of which the layer says nothing stay as they are."""
+    if not opinions:
+        return state
+    refused = list(state.refused)
+    left: list[_Open] = []
+    for each in state.left:
+        silent = each.ports
+        for opinion in opinions:
+            ports = each.ports & opinion.ports
+            if not ports:
+                continue
+            silent -= ports
+            http = _http(each.http, opinion.http)
+            if http is not None and not http:
+                continue
+            if opinion.verdict is Verdict.DENIED:
+                refused.append(Decision(Verdict.DENIED, ports, opinion.because, http))
+            elif opinion.verdict is Verdict.UNKNOWN:
+                left.append(_Open(ports, http, each.passed, each.unknown or opinion.because))
+            else:
+                left.append(_Open(ports, http, (*each.passed, *opinion.because), each.unknown))
+        if silent:
+            left.append(replace(each, ports=silent))
+    return _State(tuple(refused), tuple(left))
+
+
+def _http(left: HttpSet | None, right: HttpSet | None) -> HttpSet | None:
+    if left is None or right is None:
+        return left if right is None else right
+    both: HttpSet = left & right
+    return both
+
+
+def decided(state: _State) -> Decisions:
+    """The decisions of a pair: refusals, then what is unknown or allowed."""
+    return (*state.refused, *(each.close() for each in state.left))
+
+
+class Reach:
+    """All questions about one world. Layers after the network layer are asked in the order given."""
+
+    def __init__(self, world: World, layers: Sequence[Layer] = ()) -> None:
+        self.world = world
+        self.network = NetworkLayer(world)
+        self.layers: tuple[Layer, ...] = tuple(layers)
+        self.universe = Universe(world, self._endpoints())
+        self.network.bind(self.universe)
+        self._answers: dict[object, Sequence[Opinion]] = {}
+        self._kinds = [self._numbered(layer) for layer in self.layers]
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> "Reach":
+        """With every layer there is."""
+        world = World(loaded)
+        return cls(world, layers_of(world))
+
+    def _endpoints(self) -> list[Endpoint]:
+        """Workloads, the parts of the outside that some layer tells apart, then the layers' own callers."""
+        own = list(dict.fromkeys(each for layer in self.layers for each in layer.endpoints()))
+        named = [each for layer in (self.network, *self.layers) for each in layer.address_sets()]
+        named += [each.addresses for each in own if isinstance(each, Partner)]
+        outside = [part for family in (AddressSet.V4, AddressSet.V6) for part in atoms(named, family)]
+        return [*self.world.workloads, *map(Addresses, outside), *own]
+
+    def _numbered(self, layer: Layer) -> list[int]:
+        """For each endpoint the number of its kind: those of one kind get the same opinions of this layer."""
+        numbers: dict[object, int] = {}
+        return [numbers.setdefault(layer.distinguishes(each), len(numbers)) for each in self.universe.endpoints]
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a person should know of the input."""
+        return (*self.world.notes, *self.network.notes)
+
+    def results(
+        self,
+        sources: Iterable[Endpoint] | None = None,
+        destinations: Iterable[Endpoint] | None = None,
+        ports: PortSet = PortSet.ALL,
+    ) -> Results:
+        """The table; of some sources, destinations and ports where they are given.
+
+        Two different workloads, a workload and the outside: both ways. Never the outside with itself.
+        """
+        universe = self.universe
+        asked_for = range(len(universe.endpoints)) if sources is None else [universe.position[s] for s in sources]
+        wanted = universe.everybody if destinations is None else mask_of(universe.position[d] for d in destinations)
+        kept: list[int] = []
+        rows: list[Row] = []
+        for source in asked_for:
+            row = self._row(source, wanted & self._callable(source), ports)
+            if row:
+                kept.append(source)
+                rows.append(row)
+        return Results(universe.endpoints, tuple(kept), tuple(rows), self.notes)
+
+    def _callable(self, source: int) -> Mask:
+        """Whom a source may ask for: an outsider only workloads, a workload everybody else but callers."""
+        if not isinstance(self.universe.endpoints[source], Workload):
+            return self.universe.workloads
+        return (self.universe.workloads | self.universe.outside) & ~(1 << source)
+
+    def _row(self, source: int, wanted: Mask, ports: PortSet) -> Row:
+        merged: dict[Decisions, Mask] = {}
+        for mask, opinions in self.network.row(source):
+            if not (group := mask & wanted):
+                continue
+            state = asked(_ALL_OPEN, opinions)
+            for part, after in self._closer(source, group, state):
+                decisions = decided(after) if ports == PortSet.ALL else tuple(_narrowed(decided(after), ports))
+                merged[decisions] = merged.get(decisions, 0) | part
+        return tuple((mask, decisions) for decisions, mask in merged.items() if decisions)
+
+    def _closer(self, source: int, group: Mask, state: _State) -> Iterator[tuple[Mask, _State]]:
+        """The group parted by what the other layers say, each layer asked once for each kind of destination."""
+        parts = [(group, state)]
+        for number, layer in enumerate(self.layers):
+            after: list[tuple[Mask, _State]] = []
+            for mask, before in parts:
+                if not before.left:
+                    after.append((mask, before))
+                    continue
+                for kind, members in self._parted(number, mask):
+                    opinions = self._opinions(number, layer, source, kind, members, before)
+                    after.append((members, asked(before, opinions)))
+            parts = after
+        yield from parts
+
+    def _parted(self, number: int, mask: Mask) -> Iterator[tuple[int, Mask]]:
+        kinds: dict[int, list[int]] = {}
+        for position in positions(mask):
+            kinds.setdefault(self._kinds[number][position], []).append(position)
+        for kind, members in kinds.items():
+            yield kind, mask_of(members)
+
+    def _opinions(
+        self, number: int, layer: Layer, source: int, kind: int, members: Mask, before: _State
+    ) -> Sequence[Opinion]:
+        ports = PortSet.union(each.ports for each in before.left)
+        key = (number, self._kinds[number][source], kind, ports)
+        if key not in self._answers:
+            destination = (members & -members).bit_length() - 1
+            endpoints = self.universe.endpoints
+            self._answers[key] = tuple(layer.opinions(endpoints[source], endpoints[destination], ports))
+        return self._answers[key]
+
+
+def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
+    for each in decisions:
+        if both := each.ports & ports:
+            yield replace(each, ports=both)
+
+
+def layers_of(world: World) -> list[Layer]:
+    """The layers after the network layer, in the order in which they are asked."""
+    return [IngressLayer(world)]

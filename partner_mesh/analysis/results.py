@@ -1,0 +1,135 @@
+"""The table of who can talk to whom: compressed while it is computed, expanded connection by connection on demand.
+
+The published form is `schema/reach.v1.json`. A field is added there, never changed, without a new version.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from partner_mesh.analysis.layers import Addresses, Because, Endpoint, HttpSet, Verdict
+from partner_mesh.analysis.resources import Note
+from partner_mesh.analysis.selectors import Mask, mask_of, positions
+from partner_mesh.analysis.sets import PortSet
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What comes of some ports (and, where HTTP is told apart, of some requests on them), and who decided.
+
+    An `allowed` names every object that lets the connection pass, a `denied` the one that refuses it, an `unknown`
+    what could not be told.
+    """
+
+    verdict: Verdict
+    ports: PortSet
+    decided_by: tuple[Because, ...]
+    http: HttpSet | None = None
+
+
+Decisions = tuple[Decision, ...]
+Row = tuple[tuple[Mask, Decisions], ...]  # destinations → what is decided, for one source
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One decision between two endpoints."""
+
+    source: Endpoint
+    destination: Endpoint
+    verdict: Verdict
+    ports: PortSet
+    decided_by: tuple[Because, ...]
+    http: HttpSet | None = None
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """The connection as the published form has it: one entry a protocol, and a CIDR where addresses are meant."""
+        http = None if self.http is None else self.http.document()
+        decided_by = _distinct(self.decided_by)
+        for source in endpoint_documents(self.source):
+            for destination in endpoint_documents(self.destination):
+                for protocol, ports in self.ports.by_protocol():
+                    yield {
+                        "source": source,
+                        "destination": destination,
+                        "protocol": protocol,
+                        "ports": [list(each) for each in ports],
+                        "http": http,
+                        "verdict": self.verdict.value,
+                        "decidedBy": decided_by,
+                    }
+
+
+def endpoint_documents(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """An endpoint as the published form has it; a set of addresses is several, one for each CIDR."""
+    if isinstance(endpoint, Addresses):
+        return [{"cidr": cidr} for cidr in endpoint.addresses.cidrs()]
+    return [endpoint.document()]
+
+
+def _distinct(because: Sequence[Because]) -> list[dict[str, Any]]:
+    """Reasons without repetition: two rules of one policy are one object."""
+    found: list[dict[str, Any]] = []
+    for each in because:
+        document = each.document()
+        if document not in found:
+            found.append(document)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """Every verdict. `rows[i]` belongs to the endpoint `sources[i]`; masks number `endpoints`."""
+
+    endpoints: tuple[Endpoint, ...]
+    sources: tuple[int, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[Note, ...] = ()
+    _by_source: Mapping[int, Row] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_source", dict(zip(self.sources, self.rows, strict=True)))
+
+    def connections(self) -> Iterator[Connection]:
+        """Every connection, sources and destinations in the order of `endpoints`."""
+        for source, row in zip(self.sources, self.rows, strict=True):
+            answers: dict[int, Decisions] = {}
+            for mask, decisions in row:
+                for destination in positions(mask):
+                    answers[destination] = decisions
+            for destination in sorted(answers):
+                for each in answers[destination]:
+                    yield Connection(
+                        self.endpoints[source],
+                        self.endpoints[destination],
+                        each.verdict,
+                        each.ports,
+                        each.decided_by,
+                        each.http,
+                    )
+
+    def between(self, source: Endpoint, destination: Endpoint) -> Decisions:
+        """The decisions for one pair; none where the pair was not asked about."""
+        bit = 1 << self.endpoints.index(destination)
+        for mask, decisions in self._by_source.get(self.endpoints.index(source), ()):
+            if mask & bit:
+                return decisions
+        return ()
+
+    def count(self) -> dict[Verdict, int]:
+        """How many connections there are of each verdict, without expanding them."""
+        found = dict.fromkeys(Verdict, 0)
+        for row in self.rows:
+            for mask, decisions in row:
+                for each in decisions:
+                    found[each.verdict] += mask.bit_count()
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """The published form, whole. For a large table prefer `json_chunks`."""
+        return {"version": VERSION, "connections": [d for each in self.connections() for d in each.documents()]}
+
+
+__all__ = ["VERSION", "Connection", "Decision", "Decisions", "Results", "Row", "endpoint_documents", "mask_of"]

@@ -1,0 +1,383 @@
+"""Label selectors, Kubernetes' and Calico's, as one expression tree that is asked about many objects at once.
+
+An expression is evaluated over bit masks: bit i stands for object i of a `LabelIndex`, so one selector over a thousand
+workloads costs a few operations on integers. Calico's grammar follows libcalico-go's `selector/parser` (`||` binds
+weakest, then `&&`, then `!`); a label that is missing satisfies `!=` and `not in`, as it does NotIn in Kubernetes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Final
+
+from partner_mesh.analysis.resources import string_value
+
+Mask = int  # bit i: object i of the index
+
+
+class SelectorError(ValueError):
+    """A selector that the API server would refuse; the message says what is wrong with it."""
+
+
+class LabelIndex:
+    """The labels of a sequence of objects, turned around: who has a key, who has a value."""
+
+    def __init__(self, labels: Sequence[Mapping[str, str]]) -> None:
+        self._labels = labels
+        self.everything: Mask = (1 << len(labels)) - 1
+        self._keys: dict[str, dict[str, Mask]] = {}
+
+    @cached_property
+    def _pairs(self) -> dict[str, dict[str, list[int]]]:
+        found: dict[str, dict[str, list[int]]] = {}
+        for position, labels in enumerate(self._labels):
+            for key, value in labels.items():
+                found.setdefault(key, {}).setdefault(value, []).append(position)
+        return found
+
+    def values(self, key: str) -> dict[str, Mask]:
+        """Value → who carries it under this key."""
+        if key not in self._keys:
+            self._keys[key] = {value: mask_of(who) for value, who in self._pairs.get(key, {}).items()}
+        return self._keys[key]
+
+
+def mask_of(positions: Iterable[int]) -> Mask:
+    """The mask with these bits set."""
+    bits = bytearray()
+    for position in positions:
+        byte = position >> 3
+        if byte >= len(bits):
+            bits.extend(bytes(byte + 1 - len(bits)))
+        bits[byte] |= 1 << (position & 7)
+    return int.from_bytes(bits, "little")
+
+
+def positions(mask: Mask) -> Iterator[int]:
+    """The positions of the bits that are set, ascending."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """`{}` in Kubernetes, `all()` or nothing in Calico."""
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        return index.everything
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """Calico's `global()`: what is in no namespace. Workloads always are in one."""
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        present = 0
+        for each in index.values("projectcalico.org/namespace").values():
+            present |= each
+        return index.everything & ~present
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset({"projectcalico.org/namespace"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The key is there, whatever its value."""
+
+    key: str
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        found = 0
+        for each in index.values(self.key).values():
+            found |= each
+        return found
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The key's value is one of these."""
+
+    key: str
+    values: tuple[str, ...]
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        found = 0
+        known = index.values(self.key)
+        for value in self.values:
+            found |= known.get(value, 0)
+        return found
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The key's value contains, starts with or ends with a text."""
+
+    key: str
+    operator: str  # "contains", "startswith", "endswith"
+    text: str
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        test: Callable[[str], bool] = {
+            "contains": lambda value: self.text in value,
+            "startswith": lambda value: value.startswith(self.text),
+            "endswith": lambda value: value.endswith(self.text),
+        }[self.operator]
+        found = 0
+        for value, each in index.values(self.key).items():
+            if test(value):
+                found |= each
+        return found
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Whoever the inner expression does not select."""
+
+    inner: "Selector"
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        return index.everything & ~self.inner.mask(index)
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return self.inner.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Selected by every part; by everything if there is none."""
+
+    parts: tuple["Selector", ...]
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        found = index.everything
+        for part in self.parts:
+            found &= part.mask(index)
+        return found
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset().union(*(part.keys() for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Selected by some part."""
+
+    parts: tuple["Selector", ...]
+
+    def mask(self, index: LabelIndex) -> Mask:
+        """Who is selected."""
+        found = 0
+        for part in self.parts:
+            found |= part.mask(index)
+        return found
+
+    def keys(self) -> frozenset[str]:
+        """The label keys that the answer depends on."""
+        return frozenset().union(*(part.keys() for part in self.parts))
+
+
+Selector = Everything | Global | Exists | In | Text | Not | And | Or
+
+
+def selects(selector: Selector, labels: Mapping[str, str]) -> bool:
+    """Whether one object is selected."""
+    return bool(selector.mask(LabelIndex([labels])))
+
+
+def label_selector(written: Any) -> Selector:
+    """A Kubernetes LabelSelector: `matchLabels` and `matchExpressions`, all of which must hold.
+
+    Nothing inside selects everything. Raises SelectorError for what the API server refuses.
+    """
+    if written is None:
+        return Everything()
+    if not isinstance(written, Mapping):
+        raise SelectorError("a selector must be a mapping of matchLabels and matchExpressions")
+    if unknown := sorted(str(key) for key in written if key not in ("matchLabels", "matchExpressions")):
+        raise SelectorError(f"unknown field {unknown[0]} in a selector; known are matchLabels and matchExpressions")
+    labels = written.get("matchLabels") or {}
+    expressions = written.get("matchExpressions") or []
+    if not isinstance(labels, Mapping) or not isinstance(expressions, list):
+        raise SelectorError("matchLabels must be a mapping and matchExpressions a list")
+    parts: list[Selector] = [In(str(key), (string_value(value),)) for key, value in labels.items()]
+    parts += [_requirement(each) for each in expressions]
+    if not parts:
+        return Everything()
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _requirement(expression: Any) -> Selector:
+    if not isinstance(expression, Mapping) or not expression.get("key"):
+        raise SelectorError("each of matchExpressions needs a key and an operator")
+    key, operator = str(expression["key"]), expression.get("operator")
+    values = expression.get("values") or []
+    if not isinstance(values, list):
+        raise SelectorError(f"values of {key} must be a list")
+    if operator in ("In", "NotIn"):
+        if not values:
+            raise SelectorError(f"{operator} on {key} needs values")
+        chosen = In(key, tuple(string_value(value) for value in values))
+        return chosen if operator == "In" else Not(chosen)
+    if operator in ("Exists", "DoesNotExist"):
+        if values:
+            raise SelectorError(f"{operator} on {key} takes no values")
+        return Exists(key) if operator == "Exists" else Not(Exists(key))
+    raise SelectorError(f"unknown operator {operator!r} on {key}; known are In, NotIn, Exists, DoesNotExist")
+
+
+_TOKEN: Final = re.compile(
+    r"""\s*(?:
+        (?P<string>"[^"]*"|'[^']*')
+      | (?P<function>(?:all|global)\(\s*\))
+      | has\(\s*(?P<has>[A-Za-z0-9_./-]+)\s*\)
+      | (?P<symbol>==|!=|&&|\|\||[!(){},])
+      | (?P<word>[A-Za-z0-9_./-]+)
+    )""",
+    re.VERBOSE,
+)
+_OPERATOR: Final = re.compile(r"\s*(contains|starts\s*with|ends\s*with|not\s*in|in)")
+
+
+@lru_cache(maxsize=4096)
+def calico_selector(text: str) -> Selector:
+    """A Calico selector expression; empty selects everything. Raises SelectorError with what was expected."""
+    parser = _Parser(text)
+    if parser.peek()[0] == "end":
+        return Everything()
+    selector = parser.alternatives()
+    if parser.peek()[0] != "end":
+        raise SelectorError(f"unexpected {parser.peek()[1]!r} in selector {text!r}")
+    return selector
+
+
+class _Parser:
+    """Recursive descent over the tokens of one expression."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = list(self._tokens())
+        self.at = 0
+
+    def _tokens(self) -> Iterator[tuple[str, str]]:
+        place, after_label = 0, False
+        text = self.text.rstrip()
+        while place < len(text):
+            # Right after a label, `in` and its like are operators; elsewhere they may be labels themselves.
+            match = _OPERATOR.match(text, place) if after_label else None
+            if match:
+                yield "operator", re.sub(r"\s", "", match[1])
+                after_label = False
+            else:
+                match = _TOKEN.match(text, place)
+                if match is None:
+                    raise SelectorError(f"unexpected {text[place:].strip()[:10]!r} in selector {self.text!r}")
+                kind = match.lastgroup or ""
+                value = match[kind]
+                yield kind, value[1:-1] if kind == "string" else value
+                after_label = kind == "word"
+            place = match.end()
+        yield "end", "the end"
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[self.at]
+
+    def next(self) -> tuple[str, str]:
+        token = self.tokens[self.at]
+        self.at += token[0] != "end"
+        return token
+
+    def take(self, symbol: str) -> bool:
+        if self.peek() == ("symbol", symbol):
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, symbol: str) -> None:
+        if not self.take(symbol):
+            raise SelectorError(f"expected {symbol} before {self.peek()[1]!r} in selector {self.text!r}")
+
+    def alternatives(self) -> Selector:
+        parts = [self.conjunction()]
+        while self.take("||"):
+            parts.append(self.conjunction())
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def conjunction(self) -> Selector:
+        parts = [self.operation()]
+        while self.take("&&"):
+            parts.append(self.operation())
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def operation(self) -> Selector:
+        if self.take("!"):
+            return Not(self.operation())
+        if self.take("("):
+            inner = self.alternatives()
+            self.expect(")")
+            return inner
+        kind, value = self.next()
+        if kind == "function":
+            return Everything() if value.startswith("all") else Global()
+        if kind == "has":
+            return Exists(value)
+        if kind == "word":
+            return self.comparison(value)
+        raise SelectorError(f"unexpected {value!r} in selector {self.text!r}")
+
+    def comparison(self, key: str) -> Selector:
+        kind, operator = self.next()
+        if kind == "symbol" and operator in ("==", "!="):
+            equal = In(key, (self.string(),))
+            return equal if operator == "==" else Not(equal)
+        if kind == "operator" and operator in ("in", "notin"):
+            values = self.values()
+            return In(key, values) if operator == "in" else Not(In(key, values))
+        if kind == "operator":
+            return Text(key, operator, self.string())
+        raise SelectorError(f"expected an operator after {key} in selector {self.text!r}")
+
+    def string(self) -> str:
+        kind, value = self.next()
+        if kind != "string":
+            raise SelectorError(f"expected a quoted string before {value!r} in selector {self.text!r}")
+        return value
+
+    def values(self) -> tuple[str, ...]:
+        self.expect("{")
+        found: list[str] = []
+        while self.peek()[0] == "string":
+            found.append(self.next()[1])
+            if not self.take(","):
+                break
+        self.expect("}")
+        return tuple(found)
