@@ -34,7 +34,8 @@ def _refuse(reason: str, remedy: str) -> ValueError:
 def _name(value: str) -> str:
     if not _LABEL.fullmatch(value):
         raise _refuse(
-            f"{value!r} is not a DNS label", "use lower-case letters, digits and inner hyphens, 63 characters at most"
+            f"{value[:80]!r} is not a DNS label",
+            "use lower-case letters, digits and inner hyphens, 63 characters at most",
         )
     return value
 
@@ -42,16 +43,17 @@ def _name(value: str) -> str:
 def _host(value: str) -> str:
     if "*" in value:
         raise _refuse(
-            f"{value!r} has a wildcard", "name each host exactly: a wildcard would serve hosts that nobody owns"
+            f"{value[:80]!r} has a wildcard", "name each host exactly: a wildcard would serve hosts that nobody owns"
         )
     if value != value.lower():
-        raise _refuse(f"{value!r} is not lower case", f"write {value.lower()!r}")
+        raise _refuse(f"{value[:80]!r} is not lower case", f"write {value.lower()!r}")
     if len(value) > 253 or "." not in value or not all(_LABEL.fullmatch(label) for label in value.split(".")):
         raise _refuse(
-            f"{value!r} is not a fully qualified host name", "write it as api.example.com, without scheme, port or path"
+            f"{value[:80]!r} is not a fully qualified host name",
+            "write it as api.example.com, without scheme, port or path",
         )
     if re.fullmatch(r"[0-9.]+", value):
-        raise _refuse(f"{value!r} is an address", "name a host: certificates and SNI need one")
+        raise _refuse(f"{value[:80]!r} is an address", "name a host: certificates and SNI need one")
     return value
 
 
@@ -59,15 +61,15 @@ def _cidr(value: str) -> str:
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise _refuse(f"{value!r} is not a CIDR", "write an address block as 198.51.100.0/28") from None
+        raise _refuse(f"{value[:80]!r} is not a CIDR", "write an address block as 198.51.100.0/28") from None
     if str(network) != value:
-        raise _refuse(f"{value!r} is not canonical", f"write {network}")
+        raise _refuse(f"{value[:80]!r} is not canonical", f"write {network}")
     return value
 
 
 def _duration(value: str) -> str:
     if not _DURATION.fullmatch(value) or not re.search(r"[1-9]", value):
-        raise _refuse(f"{value!r} is not a duration above zero", "write it with a unit: 500ms, 5s, 1m30s")
+        raise _refuse(f"{value[:80]!r} is not a duration above zero", "write it with a unit: 500ms, 5s, 1m30s")
     return value
 
 
@@ -75,34 +77,49 @@ def _path(value: str) -> str:
     try:
         PathTemplate(value)
     except ValueError as error:
-        raise _refuse(f"{value!r} is not a path: {error}", "write /exact/path, /one/{*} or /rest/{**}") from None
+        raise _refuse(f"{value[:80]!r} is not a path: {error}", "write /exact/path, /one/{*} or /rest/{**}") from None
     return value
 
 
 def _header_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", value):
         raise _refuse(
-            f"{value!r} is not a header name in lower case", "HTTP/2 header names are lower case: x-api-version"
+            f"{value[:80]!r} is not a header name in lower case", "HTTP/2 header names are lower case: x-api-version"
         )
     return value
 
 
+ENCRYPTED: Final = "[secret]"
+"""What stands for a value that Pulumi keeps encrypted: offline nobody can read it, and nobody needs to."""
+
 _SECRET_SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("a PEM block", re.compile(r"-----BEGIN ")),
-    ("a JSON Web Token", re.compile(r"^eyJ[\w-]{8,}\.[\w-]{8,}\.")),
-    ("an AWS access key", re.compile(r"^(?:AKIA|ASIA)[A-Z0-9]{16}$")),
-    ("a bearer token", re.compile(r"^(?:[Bb]earer|[Bb]asic) \S{12,}")),
-    ("a vendor token", re.compile(r"^(?:gh[opsu]_|sk_live_|xox[abp]-|AIza)[\w-]{16,}")),
-    ("a private key in base64", re.compile(r"^LS0tLS1CRUdJTi")),
+    ("a JSON Web Token", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.")),
+    ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")),
+    ("a bearer token", re.compile(r"^(?:[Bb]earer|[Bb]asic) [\w+/=.~-]{12,}$")),
+    (
+        "a vendor token",
+        re.compile(
+            r"\b(?:gh[opsur]_|github_pat_|glpat-|npm_|pul-|[sr]k_live_|whsec_|xox[abps]-|AIza|ya29\.)[\w-]{16,}"
+        ),
+    ),
+    ("a private key in base64", re.compile(r"\bLS0tLS1CRUdJTi")),
 )
+
+
+_SUSPECT: Final = re.compile("|".join(f"(?:{shape.pattern})" for _, shape in _SECRET_SHAPES))
 
 
 def secret_shape(value: str) -> str | None:
     """What kind of secret a text looks like, or None. The text itself never goes into a message."""
-    return next((what for what, shape in _SECRET_SHAPES if shape.search(value)), None)
+    if _SUSPECT.search(value) is None:
+        return None
+    return next(what for what, shape in _SECRET_SHAPES if shape.search(value))
 
 
 def _secret_name(value: str) -> str:
+    if value == ENCRYPTED:
+        return value
     if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):
         raise _refuse(
             "this is not a Secret's name", "give the name of the Secret; its content is delivered from the secret store"
@@ -123,7 +140,7 @@ def _listed(value: Any) -> Any:
 
 def _method(value: str) -> str:
     if not re.fullmatch(r"[A-Z]+", value):
-        raise _refuse(f"{value!r} is not an HTTP method", "methods are upper case: GET, POST")
+        raise _refuse(f"{value[:80]!r} is not an HTTP method", "methods are upper case: GET, POST")
     return value
 
 
