@@ -22,6 +22,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "plan": ("partner_mesh.cli.plan", "plan"),
     "render": ("partner_mesh.cli.render", "render"),
     "reach": ("partner_mesh.cli.reach", "reach"),
+    "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
 }
 
 

@@ -196,6 +196,12 @@ def back(mesh: Mesh) -> Step | None:
     return Step("abandon", _with(mesh, None), (f"istiod {upgrade.to} is removed; nothing used it",))
 
 
+def reinstate(mesh: Mesh, old: str, namespaces: Sequence[str]) -> Step:
+    """Back from stable, after the old control plane was removed: install it again, beside, with nothing moved yet."""
+    upgrade = Upgrade(to=mesh.revision, namespaces=tuple(namespaces), gateways=True, promoted=True)
+    return Step("reinstate", _with(mesh, upgrade, old), (f"istiod {old} is installed again; nothing uses it yet",))
+
+
 def _stage(mesh: Mesh) -> tuple[bool, frozenset[str], bool, bool]:
     upgrade = mesh.upgrade
     if upgrade is None:
@@ -234,6 +240,8 @@ def transition_faults(before: Mesh, after: Mesh, namespaces: Sequence[str]) -> I
 
 
 def _revision_faults(before: Mesh, after: Mesh, namespaces: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if before.upgrade is None and after == reinstate(before, after.revision, namespaces).mesh:
+        return
     if after.upgrade is not None:
         yield "the revision changes and an upgrade is declared at once", "finish one, then begin the other"
         return
