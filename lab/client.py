@@ -1,0 +1,145 @@
+"""Sends probes: TCP, TLS and HTTP/1.1 from a chosen namespace and address, with the certificate and names it is told."""
+
+import asyncio
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from lab import http
+from lab.network import OUTSIDE, inside
+from lab.pki import Pair
+from lab.probe import ClientCertificate, Observation, Outcome, Probe
+
+Contexts = Callable[[ClientCertificate | None], ssl.SSLContext]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a probe's socket is made and whereto it connects."""
+
+    netns: str | None
+    address: str
+    port: int
+
+
+async def send(probe: Probe, route: Route, contexts: Contexts) -> Observation:
+    """One probe on a connection of its own. Never raises for what the network does."""
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(probe.timeout):
+            observation = await _exchange(probe, route, contexts)
+    except TimeoutError:
+        observation = Observation("timeout", detail=f"nothing within {probe.timeout:g} s")
+    return _timed(observation, began)
+
+
+def _timed(observation: Observation, began: float) -> Observation:
+    return Observation.of({**observation.document(), "milliseconds": round((time.perf_counter() - began) * 1000, 2)})
+
+
+async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observation:
+    try:
+        connection = await _connected(probe, route)
+    except OSError as error:
+        return Observation("refused", detail=error.strerror or str(error))
+    try:
+        if probe.server_name is None:
+            reader, writer = await asyncio.open_connection(sock=connection, limit=http.HEADER_LIMIT)
+        else:
+            reader, writer = await asyncio.open_connection(
+                sock=connection, limit=http.HEADER_LIMIT, ssl=contexts(probe.certificate), server_hostname=probe.server_name)
+    except (OSError, EOFError) as error:
+        connection.close()
+        return Observation(_kind(error), detail=_detail(error))
+    names = _names(writer)
+    try:
+        writer.write(request_bytes(probe))
+        await writer.drain()
+        answer = await http.read(reader, answers=probe.method)
+    except (OSError, EOFError, ValueError) as error:
+        # With TLS 1.3 a refused client certificate shows only when the first answer is read.
+        return Observation(_kind(error), detail=_detail(error), server_certificate=names)
+    finally:
+        writer.transport.abort()
+    if answer is None:
+        return Observation("silent", server_certificate=names)
+    return observation(answer, names)
+
+
+async def _connected(probe: Probe, route: Route) -> socket.socket:
+    with inside(route.netns):
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    connection.setblocking(False)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        if probe.address is not None:
+            # One port a destination is enough, and thousands of probes from one address must not run out of them.
+            connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            connection.bind((probe.address, 0))
+        await asyncio.get_running_loop().sock_connect(connection, (route.address, route.port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module of Python 3.11 does not name it
+
+
+def request_bytes(probe: Probe) -> bytes:
+    """The request as it goes on the wire."""
+    headers = [("host", probe.host), ("user-agent", "partner-mesh-lab"), *probe.headers.items()]
+    return http.encode(f"{probe.method} {probe.path} HTTP/1.1", headers, probe.body.encode())
+
+
+def observation(answer: http.Message, names: tuple[str, ...] = ()) -> Observation:
+    """An HTTP answer as an observation."""
+    seen: dict[str, Any] | None = None
+    text = answer.body.decode(errors="replace")
+    if answer.headers.get("content-type", "").startswith("application/json") and '"server"' in text:
+        seen, text = cast(dict[str, Any], json.loads(text)), ""
+    return Observation("answered", int(answer.start[1]), seen, dict(answer.headers), text, names)
+
+
+def context(certificate: Pair | None) -> ssl.SSLContext:
+    """A client's TLS context that takes any server certificate: what a server shows is observed, not judged."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    made.set_alpn_protocols(["http/1.1"])
+    if certificate is not None:
+        certificate.load(made)
+    return made
+
+
+def _names(writer: asyncio.StreamWriter) -> tuple[str, ...]:
+    tls = writer.get_extra_info("ssl_object")
+    if tls is None or (certificate := tls.getpeercert(binary_form=True)) is None:
+        return ()
+    from cryptography import x509  # here: probes without TLS do not need it
+
+    try:
+        extension = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(name.value) for name in extension.value)
+
+
+def _kind(error: Exception) -> Outcome:
+    if isinstance(error, ssl.SSLError):
+        # An end of stream in the middle of a handshake is what a proxy does to a server name it does not serve.
+        return "reset" if isinstance(error, ssl.SSLEOFError) else "handshake"
+    return "reset"
+
+
+def _detail(error: Exception) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def namespace_of(source: str) -> str:
+    """The network namespace of a probe's source."""
+    return OUTSIDE if source == OUTSIDE else source.replace("/", ".")

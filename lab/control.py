@@ -1,0 +1,161 @@
+"""The lab from outside its sandbox: start one, ask it, stop it."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from lab import LabError, netns
+from lab.daemon import PROGRESS, SOCKET
+from lab.probe import Observation, Probe
+from lab.world import Document
+
+START_SECONDS: Final = 180.0
+STOP_SECONDS: Final = 20.0
+
+
+@dataclass(slots=True)
+class Lab:
+    """A lab in `directory`. As a context manager it stops on exit and keeps its files only if something failed."""
+
+    directory: Path
+    _socket: socket.socket | None = None
+    _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @classmethod
+    def start(
+        cls, documents: Sequence[Document], *, directory: Path | None = None, pod_range: str | None = None,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Start one and wait until it is ready. Raises LabError with the component and the last lines of its log."""
+        netns.require()
+        directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "input.json").write_text(json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range}))
+        (directory / PROGRESS).touch()
+        with (directory / "daemon.log").open("ab") as log:
+            daemon = subprocess.Popen(
+                netns.isolated(netns.python("lab.daemon", str(directory))),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=netns.environment(), start_new_session=True)
+        lab = cls(directory, _daemon=daemon)
+        (directory / "pid").write_text(str(daemon.pid))
+        try:
+            lab._wait_ready(report)
+        except BaseException:
+            lab.stop()
+            raise
+        return lab
+
+    @classmethod
+    def running(cls, directory: Path) -> Self:
+        """The one that `start` left running in a directory. Raises LabError if there is none."""
+        if not (directory / SOCKET).exists():
+            raise LabError(f"no lab is running in {directory}; start one with: partner-mesh lab up STACK")
+        return cls(directory)
+
+    def probe(self, probe: Probe) -> Observation:
+        """Send one request."""
+        return self.probes([probe])[0]
+
+    def probes(self, probes: Sequence[Probe]) -> list[Observation]:
+        """Send several, some at a time; observations in the same order."""
+        return [Observation.of(o) for o in self._ask("probes", [p.document() for p in probes])]
+
+    def until(self, probe: Probe, holds: Callable[[Observation], bool], seconds: float = 10.0) -> tuple[Observation, float]:
+        """Send it again and again until an observation holds; the last one and how long it took, held or not."""
+        began = time.monotonic()
+        while True:
+            seen = self.probe(probe)
+            if holds(seen) or time.monotonic() - began > seconds:
+                return seen, time.monotonic() - began
+            time.sleep(0.02)
+
+    def apply(self, documents: Sequence[Document]) -> None:
+        """Add or change objects by server-side apply."""
+        self._ask("apply", [dict(d) for d in documents])
+
+    def delete(self, documents: Sequence[Document]) -> None:
+        """Remove objects."""
+        self._ask("delete", [dict(d) for d in documents])
+
+    def status(self) -> Mapping[str, Any]:
+        """Processes, addresses, hosts, requests counted: for people and tests."""
+        return dict(self._ask("status"))
+
+    def stop(self) -> None:
+        """Stop it and wait until its sandbox is gone."""
+        pid = int((self.directory / "pid").read_text())
+        try:
+            self._ask("stop")
+        except (LabError, OSError):
+            pass
+        if not self._gone(pid, STOP_SECONDS if (self.directory / SOCKET).exists() else 1.0):
+            # The sandbox's first process goes with its parent, and everything inside goes with that.
+            try:
+                os.killpg(pid, 9)
+            except ProcessLookupError:
+                pass
+            self._gone(pid, 5.0)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        (self.directory / SOCKET).unlink(missing_ok=True)
+
+    def _gone(self, pid: int, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if (self._daemon.poll() is not None) if self._daemon is not None else not Path(f"/proc/{pid}").exists():
+                return True
+            time.sleep(0.05)
+        return False
+
+    def _wait_ready(self, report: Callable[[str], None]) -> None:
+        deadline, told = time.monotonic() + START_SECONDS, 0
+        while time.monotonic() < deadline:
+            lines = (self.directory / PROGRESS).read_text().splitlines()
+            for line in lines[told:]:
+                entry = json.loads(line)
+                if entry["kind"] == "failed":
+                    raise LabError(f"{entry['text']}\nall logs are in {self.directory / 'logs'}")
+                if entry["kind"] == "ready":
+                    return
+                report(entry["text"])
+            told = len(lines)
+            if self._daemon is not None and self._daemon.poll() is not None:
+                last = "\n".join((self.directory / "daemon.log").read_text(errors="replace").splitlines()[-20:])
+                raise LabError(f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}")
+            time.sleep(0.05)
+        raise LabError(f"the lab is not ready after {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
+
+    def _ask(self, command: str, argument: Any = None) -> Any:
+        if self._socket is None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.connect(str(self.directory / SOCKET))
+            self._socket = connection
+        self._socket.sendall(json.dumps({"command": command, "argument": argument}).encode() + b"\n")
+        parts = []
+        while not (parts and parts[-1].endswith(b"\n")):
+            part = self._socket.recv(1 << 20)
+            if not part:
+                raise LabError(f"the lab in {self.directory} has ended; its logs are in {self.directory / 'logs'}")
+            parts.append(part)
+        answer = json.loads(b"".join(parts))
+        if "error" in answer:
+            raise LabError(answer["error"])
+        return answer["result"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+        if kind is None:
+            shutil.rmtree(self.directory, ignore_errors=True)

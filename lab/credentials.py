@@ -1,0 +1,97 @@
+"""The Secrets that an external store would deliver, and the certificates of everybody who takes part in the lab.
+
+For each credential that a Gateway server names: our server certificate and, for MUTUAL, the partner's root that signs
+client certificates. For each that a DestinationRule names: our client certificate and the partner's server root. Hosts
+with TLS but no credential of their own are signed by the public root, which stands in for the system's bundle.
+"""
+
+import base64
+import datetime
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lab import client
+from lab.pki import Authority, Pair
+from lab.probe import ClientCertificate
+from lab.servers import record_server_name
+from lab.world import Remote, World
+
+PUBLIC: Final = "public"
+OURS: Final = "our-clients"
+WEEK: Final = datetime.timedelta(days=2)
+
+
+@dataclass(slots=True)
+class Credentials:
+    """Authorities by name, made when first asked for; a credential's authority is `<namespace>/<secret>`."""
+
+    authorities: dict[str, Authority] = field(default_factory=dict)
+    _contexts: dict[ClientCertificate | None, ssl.SSLContext] = field(default_factory=dict)
+
+    def authority(self, name: str) -> Authority:
+        """The one of that name."""
+        if name not in self.authorities:
+            self.authorities[name] = Authority.create(f"Lab {name}")
+        return self.authorities[name]
+
+    def client_context(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
+        """A client's TLS context with that certificate."""
+        if certificate not in self._contexts:
+            self._contexts[certificate] = client.context(None if certificate is None else self.pair(certificate))
+        return self._contexts[certificate]
+
+    def pair(self, certificate: ClientCertificate) -> Pair:
+        """A certificate as described."""
+        ends = -datetime.timedelta(days=1) if certificate.expired else WEEK
+        return self.authority(certificate.authority).issue("lab client", certificate.names, ends=ends)
+
+    def secrets(self, world: World) -> Iterator[dict[str, Any]]:
+        """Every Secret that the world's gateways need, one each."""
+        done = set()
+        for server in world.servers:
+            key = (server.namespace, server.credential)
+            if server.credential is None or key in done:
+                continue
+            done.add(key)
+            sharing = [s for s in world.servers if (s.namespace, s.credential) == key]
+            names = list(dict.fromkeys(h for s in sharing for h in s.hosts if h != "*")) or sorted(world.hosts)
+            pair = self.authority(PUBLIC).issue(names[0] if names else "lab", names or ["lab.invalid"])
+            root = self.authority(f"{server.namespace}/{server.credential}") if server.mode in MUTUAL else None
+            yield _secret(server.namespace, server.credential, pair, root)
+        for remote in world.remotes.values():
+            for settings in remote.tls.values():
+                name, namespace = settings.get("credentialName"), remote.credential_namespace
+                if name is None or namespace is None or (namespace, name) in done:
+                    continue
+                done.add((namespace, name))
+                pair = self.authority(OURS).issue(name, [f"{name}.clients.invalid"])
+                yield _secret(namespace, name, pair, self.authority(f"{namespace}/{name}"))
+
+    def remote_context(self, remote: Remote, port: int) -> ssl.SSLContext:
+        """What a partner's server shows and asks for: our client certificate where our rule says MUTUAL."""
+        settings = remote.tls.get(port, {})
+        credential = settings.get("credentialName")
+        root = self.authority(f"{remote.credential_namespace}/{credential}" if credential else PUBLIC)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        root.issue(remote.host, list(settings.get("subjectAltNames", ())) or [remote.host]).load(context)
+        if settings.get("mode") == "MUTUAL":
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=self.authority(OURS).certificate.decode())
+        record_server_name(context)
+        return context
+
+
+MUTUAL: Final = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})
+
+
+def _secret(namespace: str, name: str, pair: Pair, root: Authority | None) -> dict[str, Any]:
+    data = {"tls.crt": pair.certificate, "tls.key": pair.key}
+    if root is not None:
+        data["ca.crt"] = root.certificate
+    return {
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name, "namespace": namespace},
+        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+    }

@@ -1,0 +1,96 @@
+"""One question to the data plane and its answer, as values that cross a socket as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+Outcome = Literal["answered", "refused", "reset", "handshake", "timeout", "silent"]
+
+OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What a client shows: signed by `authority` (a credential `<namespace>/<secret>`, or any other name: a stranger's CA)."""
+
+    authority: str
+    names: tuple[str, ...] = ()
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request.
+
+    `source` is a pod's key (`<namespace>/<workload>`) or `outside`; there, `address` is the client's own. `to` is where
+    the connection goes: an address, a public host, a Service name or a pod's key. `server_name` None: plain text,
+    "" : TLS without SNI. `host` is what the request claims.
+    """
+
+    source: str
+    to: str
+    port: int
+    host: str
+    method: str = "GET"
+    path: str = "/"
+    address: str | None = None
+    server_name: str | None = None
+    certificate: ClientCertificate | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    timeout: float = 5.0  # seconds for the whole
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        certificate = document.get("certificate")
+        return cls(**{**document, "certificate": None if certificate is None else ClientCertificate(
+            certificate["authority"], tuple(certificate.get("names", ())), certificate.get("expired", False))})
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came of it.
+
+    `answered`: an HTTP status came back. `refused`: no connection. `reset`: the connection was cut without TLS alert or
+    answer. `handshake`: TLS ended with an alert, `detail` names it. `timeout`: nothing in time. `silent`: closed in
+    good order without an answer.
+    """
+
+    outcome: Outcome
+    status: int | None = None
+    seen: Mapping[str, Any] | None = None  # what the server at the end saw, if one answered
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""  # the body if it is not a lab server's
+    server_certificate: tuple[str, ...] = ()  # its names
+    detail: str = ""
+    milliseconds: float = 0.0
+
+    @property
+    def reached(self) -> str | None:
+        """Which server at the end saw the request; None if none did."""
+        return None if self.seen is None else str(self.seen["server"])
+
+    @property
+    def permitted(self) -> bool:
+        """Whether the request reached a server at all: a status of its own choosing is no refusal."""
+        return self.seen is not None
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(**{**document, "server_certificate": tuple(document.get("server_certificate", ()))})
+
+    def sentence(self) -> str:
+        """For a person."""
+        if self.outcome != "answered":
+            return f"{self.outcome}{': ' + self.detail if self.detail else ''}"
+        return f"{self.status}, answered by {self.reached}" if self.permitted else f"{self.status} {self.text.strip()[:80]}".strip()

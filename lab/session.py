@@ -1,0 +1,315 @@
+"""One running lab: started from documents, asked with probes, changed with apply, stopped without trace.
+
+Lives inside the sandbox (`lab.netns`); from outside talk to it through `lab.control`. Blocking work (the API, processes)
+runs on one thread of its own, because meanwhile the event loop must answer DNS queries and requests.
+"""
+
+import asyncio
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import yaml
+
+from lab import LabError, client
+from lab.api import Api, ApiError
+from lab.control_plane import ControlPlane
+from lab.credentials import PUBLIC, Credentials
+from lab.kubelet import Kubelet
+from lab.network import NODE, OUTSIDE, Endpoint, Network, run
+from lab.overlay import overlay
+from lab.probe import Observation, Probe
+from lab.process import Processes
+from lab.servers import Servers, serve_names
+from lab.tools import Tools
+from lab.world import DNS_ADDRESS, POD_RANGE, Document, Workload, World, endpoints, world
+
+T = TypeVar("T")
+ISTIOD: Final = "istiod"
+OUTSIDE_ADDRESS: Final = "192.0.2.1"
+# Kinds that must be there before others can refer to them or be admitted.
+FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role",
+                "RoleBinding", "ConfigMap", "Secret", "Service", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+PROBES_AT_ONCE: Final = 16
+
+
+@dataclass(slots=True)
+class Session:
+    """One lab. `report` hears what happens, a sentence at a time."""
+
+    tools: Tools
+    directory: Path
+    report: Callable[[str], None] = lambda _: None
+    pod_range: str = POD_RANGE
+    network: Network = field(default_factory=Network)
+    credentials: Credentials = field(default_factory=Credentials)
+    servers: Servers = field(default_factory=Servers)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)  # objects of kinds that only operators we do not run would serve
+    addresses: dict[str, str] = field(default_factory=dict)  # what DNS answers
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "lab"))
+    processes: Processes = field(init=False)
+    plane: ControlPlane = field(init=False)
+    api: Api = field(init=False)
+    kubelet: Kubelet = field(init=False)
+    world: World = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.processes = Processes(self.directory / "logs")
+        self.plane = ControlPlane(self.tools, self.processes, self.directory / "control-plane", bind="0.0.0.0", addresses=(NODE,))
+
+    async def start(self, documents: Sequence[Document]) -> None:
+        """From documents (rendered charts, compiled objects, inventory) to a mesh whose every proxy is ready."""
+        began = time.monotonic()
+        self.documents = overlay(documents)
+        self.world = world(self.documents, pod_range=self.pod_range)
+        await self._aside(self._start_network)
+        await self._aside(self._start_control_plane)
+        self.report(f"{time.monotonic() - began:5.1f} s  etcd and the API server are ready")
+        await self._start_names()
+        await self._aside(self._start_istiod)
+        self.report(f"{time.monotonic() - began:5.1f} s  istiod is ready, its webhooks are on")
+        await self._aside(lambda: self._apply([d for d in self.documents if d["kind"] not in FIRST]))
+        self.report(f"{time.monotonic() - began:5.1f} s  {len(self.documents) - len(self.skipped)} objects applied")
+        await self._start_remotes()
+        await self._start_workloads([w for w in self.world.workloads.values() if w.netns not in self.network.namespaces])
+        self.report(f"{time.monotonic() - began:5.1f} s  {len(self.proxies())} proxies are ready")
+
+    async def probe(self, probe: Probe) -> Observation:
+        """Send one."""
+        return await client.send(probe, self.route(probe), self.credentials.client_context)
+
+    async def probes(self, several: Sequence[Probe]) -> list[Observation]:
+        """Send many, some at a time, answers in order."""
+        gate = asyncio.Semaphore(PROBES_AT_ONCE)
+
+        async def one(probe: Probe) -> Observation:
+            async with gate:
+                return await self.probe(probe)
+
+        return list(await asyncio.gather(*(one(probe) for probe in several)))
+
+    def route(self, probe: Probe) -> client.Route:
+        """From which namespace to which address. Raises LabError for a source or a target nobody has."""
+        if probe.source != OUTSIDE and probe.source not in self.world.workloads:
+            raise LabError(f"probe: there is no workload {probe.source}; there are {', '.join(sorted(self.world.workloads))}")
+        target = self.world.workloads[probe.to].address if probe.to in self.world.workloads else self.resolve(probe.to) or probe.to
+        if not target.replace(".", "").isdigit():
+            raise LabError(f"probe: nobody is called {probe.to}")
+        return client.Route(client.namespace_of(probe.source), target, probe.port)
+
+    async def apply(self, documents: Sequence[Document]) -> None:
+        """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
+        changed = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
+        await self._aside(lambda: self._apply(changed))
+        replaced = {_key(d) for d in changed}
+        await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *changed])
+
+    async def delete(self, documents: Sequence[Document]) -> None:
+        """Remove objects of a running lab."""
+        await self._aside(lambda: [self.api.delete(d) for d in documents])
+        gone = {_key(d) for d in documents}
+        await self._refresh([d for d in self.documents if _key(d) not in gone])
+
+    async def stop(self) -> None:
+        """Everything, whatever state it is in."""
+        self.servers.close()
+        self.processes.stop_all()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def proxies(self) -> list[str]:
+        """Keys of the pods that have a proxy."""
+        return [key for key, pod in self.kubelet.pods.items() if pod.proxy is not None]
+
+    def resolve(self, name: str) -> str | None:
+        """What the cluster's DNS answers; Service names also in their shorter forms."""
+        for candidate in (name, f"{name}.svc.cluster.local", f"{name}.cluster.local"):
+            if candidate in self.addresses:
+                return self.addresses[candidate]
+        return None
+
+    # -- the steps of a start, on the session's thread
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _start_network(self) -> None:
+        self.network.start()
+        self.network.add_outside(OUTSIDE_ADDRESS)
+        self.network.own([*self.world.client_ranges, *(f"{r.address}/32" for r in self.world.remotes.values())])
+        # Files that a container image or a kubelet would bring, over this machine's, for the sandbox only.
+        etc = self.directory / "etc"
+        etc.mkdir(parents=True, exist_ok=True)
+        (etc / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\nsearch svc.cluster.local cluster.local\n")
+        (etc / "ca-certificates.crt").write_bytes(self.credentials.authority(PUBLIC).certificate)
+        for name, target in (("resolv.conf", "/etc/resolv.conf"), ("ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt")):
+            if Path(target).exists():
+                run("mount", "--bind", str(etc / name), str(Path(target).resolve()))
+
+    def _start_control_plane(self) -> None:
+        self.plane.start()
+        self.api = self.plane.api()
+        self.kubelet = Kubelet(self.tools, self.processes, self.api, self.directory / "pods")
+        definitions = [d for d in yaml.load_all(self.tools.crds.read_text(), Loader=yaml.CSafeLoader) if d]
+        for definition in definitions:
+            self.api.apply(definition)
+        self.api.wait_established(definitions)
+        first = [d for kind in FIRST for d in self.documents if d["kind"] == kind]
+        self._apply([d for d in first if d["kind"] != "CustomResourceDefinition"])
+        self._apply(list(self.credentials.secrets(self.world)))
+
+    async def _start_names(self) -> None:
+        """DNS is a pod like any other; what answers is this process."""
+        dns = next((w for w in self.world.workloads.values() if w.labels.get("k8s-app") == "kube-dns"), None)
+        if dns is None:
+            raise LabError("the lab's documents hold no workload with the label k8s-app: kube-dns")
+        await self._aside(lambda: self._create_pods([dns]))
+        await self._aside(self._translate)
+        await serve_names(dns.netns, "0.0.0.0", self.resolve)
+
+    def _start_istiod(self) -> None:
+        workloads = [w for w in self.world.workloads.values() if w.labels.get("app") == ISTIOD]
+        if not workloads:
+            raise LabError("the lab's documents hold no istiod Deployment: is its chart among the rendered ones?")
+        for workload in workloads:
+            netns = self.network.add(workload.netns, workload.address)
+            pod = self.kubelet.create(workload, netns)
+            token = self.api.service_account_token(workload.namespace, workload.service_account, [])
+            config = self.plane.kubeconfig_for(pod.directory / "kubeconfig", NODE, {"token": token})
+            self.kubelet.start_container(pod, self.tools.built("pilot-discovery"), extra=["--kubeconfig", str(config)])
+            self.processes.wait_until(pod.process, partial(_answers, f"http://{workload.address}:8080/ready"))
+        self._translate()
+        self._wait_webhooks()
+
+    def _wait_webhooks(self, seconds: float = 30.0) -> None:
+        """istiod writes its root into each webhook; before that nothing can be admitted."""
+        deadline = time.monotonic() + seconds
+        kinds = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
+        for document in [d for d in self.documents if d["kind"] in kinds]:
+            while not all("caBundle" in w["clientConfig"] for w in (self.api.get(document) or {}).get("webhooks", ())):
+                if time.monotonic() > deadline:
+                    raise LabError(f"istiod: {document['kind']} {document['metadata']['name']} has no caBundle after {seconds:.0f} s")
+                time.sleep(0.05)
+
+    async def _start_workloads(self, workloads: Sequence[Workload]) -> None:
+        """Pods, the Services that lead to them, proxies, applications: endpoints first, or the first requests find none."""
+        await self._aside(lambda: self._create_pods(workloads))
+        await self._aside(self._translate)
+        await self._aside(lambda: self._start_proxies(workloads))
+        for workload in workloads:
+            if workload.template["spec"]["containers"][0].get("image") != "auto":  # a gateway has no application
+                for _, port in workload.ports:
+                    await self.servers.add(workload.netns, "0.0.0.0", port, workload.key)
+        await self._aside(lambda: self._wait_proxies(workloads))
+
+    def _create_pods(self, workloads: Sequence[Workload]) -> None:
+        for workload in workloads:
+            self.kubelet.create(workload, self.network.add(workload.netns, workload.address))
+
+    def _start_proxies(self, workloads: Sequence[Workload]) -> None:
+        for pod in [self.kubelet.pods[w.key] for w in workloads]:
+            if pod.proxy is not None:
+                self.kubelet.intercept(pod)
+                self.kubelet.start_proxy(pod)
+
+    async def _start_remotes(self) -> None:
+        for remote in self.world.remotes.values():
+            for port, protocol in remote.ports:
+                if (remote.address, port) not in self.servers.running:
+                    encrypted = protocol in {"HTTPS", "TLS"} or port in remote.tls
+                    context = self.credentials.remote_context(remote, port) if encrypted else None
+                    await self.servers.add(OUTSIDE, remote.address, port, remote.host, context)
+
+    def _wait_proxies(self, workloads: Sequence[Workload]) -> None:
+        for pod in [self.kubelet.pods[w.key] for w in workloads]:
+            if pod.proxy is not None:
+                self.processes.wait_until(
+                    pod.process, partial(_answers, f"http://{pod.workload.address}:15021/healthz/ready"), what="its Envoy is not ready")
+
+    # -- keeping the cluster's tables
+
+    def _apply(self, documents: Sequence[Document]) -> None:
+        """Server-side apply in order; kinds that the API server does not serve are noted and left out."""
+        failures = []
+        for document in documents:
+            if not self.api.serves(document):
+                self.skipped.append(f"{document['kind']} {document['metadata'].get('namespace', '')}/{document['metadata']['name']}")
+                continue
+            try:
+                self.api.apply(document)
+            except ApiError as error:
+                failures.append(f"{document['kind']} {document['metadata']['name']}: {error.reason}")
+        if failures:
+            raise LabError(f"the API server refuses {len(failures)} objects:\n  " + "\n  ".join(failures))
+
+    async def _refresh(self, documents: list[dict[str, Any]]) -> None:
+        self.documents = documents
+        fresh = world(documents, pod_range=self.pod_range)
+        self.world = World(
+            {**self.world.workloads, **{k: w for k, w in fresh.workloads.items() if k not in self.world.workloads}},
+            fresh.servers, {**fresh.remotes, **self.world.remotes}, {**fresh.balancers, **self.world.balancers},
+            tuple(dict.fromkeys([*self.world.client_ranges, *fresh.client_ranges])), fresh.hosts)
+        await self._aside(lambda: self._apply(list(self.credentials.secrets(self.world))))
+        await self._aside(lambda: self.network.own([*self.world.client_ranges, *(f"{r.address}/32" for r in self.world.remotes.values())]))
+        await self._aside(self._translate)
+        await self._start_remotes()
+
+    def _translate(self) -> None:
+        """Service addresses, load balancers, EndpointSlices and DNS, from the Services as the API server has them."""
+        table: dict[Endpoint, Sequence[Endpoint]] = {}
+        addresses = {**self.world.hosts, **{r.host: r.address for r in self.world.remotes.values()}}
+        for document in [d for d in self.documents if d["kind"] == "Service"]:
+            service = self.api.get(document) or {}
+            cluster_ip, key = service.get("spec", {}).get("clusterIP", ""), f"{document['metadata'].get('namespace')}/{document['metadata']['name']}"
+            addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc.cluster.local"] = cluster_ip
+            addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc"] = cluster_ip
+            ports = []
+            for port in service.get("spec", {}).get("ports", ()):
+                led = [(pod, number) for pod, number in endpoints(self.world, service, port) if pod.netns in self.network.namespaces]
+                protocol = port.get("protocol", "TCP").lower()
+                backends = [Endpoint(pod.address, number, protocol) for pod, number in led]
+                for front in filter(None, (cluster_ip, self.world.balancers.get(key))):
+                    if front != "None":
+                        table[Endpoint(front, port["port"], protocol)] = backends
+                ports.append((port, led))
+            for slice_ in _slices(document, ports):
+                self.api.apply(slice_)
+        self.network.translate(table)
+        self.addresses = addresses
+
+
+def _slices(service: Document, ports: Sequence[tuple[Mapping[str, Any], Sequence[tuple[Workload, int]]]]) -> list[dict[str, Any]]:
+    """What the EndpointSlice controller would write: one slice for each set of port numbers that pods share."""
+    groups: dict[tuple[tuple[str, int, str], ...], list[Workload]] = {}
+    pods = {pod.key: pod for _, led in ports for pod, _ in led}
+    for pod in pods.values():
+        numbers = tuple((port.get("name", ""), number, port.get("protocol", "TCP")) for port, led in ports for p, number in led if p.key == pod.key)
+        groups.setdefault(numbers, []).append(pod)
+    metadata = service["metadata"]
+    return [{
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": f"{metadata['name']}-{index}", "namespace": metadata.get("namespace", "default"),
+                     "labels": {"kubernetes.io/service-name": metadata["name"], "endpointslice.kubernetes.io/managed-by": "lab"}},
+        "ports": [{"name": name, "port": number, "protocol": protocol} for name, number, protocol in numbers],
+        "endpoints": [{"addresses": [pod.address], "conditions": {"ready": True}, "nodeName": "lab",
+                       "targetRef": {"kind": "Pod", "name": f"{pod.name}-0", "namespace": pod.namespace}} for pod in members],
+    } for index, (numbers, members) in enumerate(groups.items())]
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return int(response.status) == 200
+    except urllib.error.HTTPError:
+        return False
+
+
+def _key(document: Document) -> tuple[str, str, str, str]:
+    metadata = document["metadata"]
+    return document["apiVersion"].rpartition("/")[0], document["kind"], metadata.get("namespace", ""), metadata["name"]
