@@ -23,6 +23,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "render": ("partner_mesh.cli.render", "render"),
     "reach": ("partner_mesh.cli.reach", "reach"),
     "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
+    "cost": ("partner_mesh.cli.cost", "cost"),
 }
 
 
