@@ -18,7 +18,7 @@ _NO_ROUTE = Because(ROUTE, "no Ingress or Route leads here")
 
 
 class IngressLayer:
-    """The controller calls what some Ingress or Route leads to, on the target ports of the Services, and nothing else."""
+    """The controller calls what some Ingress or Route leads to, on the Services' target ports, and nothing else."""
 
     name = ROUTE
 
@@ -31,7 +31,7 @@ class IngressLayer:
         """The controller, if there is anything for it to serve."""
         return (IngressController(),) if self._backends else ()
 
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:  # noqa: ARG002
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
         """The controller calls directly."""
         return ()
 

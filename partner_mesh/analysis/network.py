@@ -51,7 +51,7 @@ class NetworkLayer:
         """No callers of its own."""
         return ()
 
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:  # noqa: ARG002
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
         """Packets go straight."""
         return ()
 

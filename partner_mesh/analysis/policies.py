@@ -6,7 +6,7 @@ for the workload ends in a refusal. A rule of which it cannot be said whether it
 is `unknown` exactly where that doubt could change it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
@@ -82,6 +82,7 @@ class Rule:
     because: Because
     perhaps: Mask = 0
     reason: str = ""  # why perhaps
+    subjects: Mask | None = None  # the workloads that the rule is kept to, among those of its policy; None for all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +100,9 @@ class Policy:
     def rules(self, direction: Direction) -> tuple[Rule, ...] | None:
         """The rules of a direction."""
         return self.ingress if direction == "ingress" else self.egress
+
+
+_Selection = tuple[Policy, tuple[Rule, ...]]  # a policy that applies to a workload, with the rules that mean it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,57 +163,70 @@ class Evaluator:
 
     def table(self, position: int, direction: Direction) -> Table:
         """What is decided for the workload at a position."""
-        bit = 1 << position
-        applying = [
-            (tier, [p for p in tier.policies if (p.subjects | p.perhaps) & bit and p.rules(direction) is not None])
-            for tier in self.tiers
-        ]
-        applying = [(tier, policies) for tier, policies in applying if policies]
-        names = {
+        applying = tuple(self._applying(position, direction))
+        named = {
             term
-            for _, policies in applying
-            for policy in policies
-            for rule in policy.rules(direction) or ()
+            for _, selections in applying
+            for _, rules in selections
+            for rule in rules
             for term in (*(rule.ports.include or ()), *rule.ports.exclude)
             if isinstance(term, NamedPort)
         }
         key = (
             direction,
-            tuple((id(p), bool(p.subjects & bit)) for _, policies in applying for p in policies),
-            tuple(sorted((n.name, str(n.protocol), _number(n, position, self.universe).intervals) for n in names))
+            tuple(
+                (id(policy), policy.subjects >> position & 1, tuple(map(id, rules)))
+                for _, selections in applying
+                for policy, rules in selections
+            ),
+            # What a name means is the destination's affair: for ingress that is the workload itself.
+            frozenset((term, _number(term, position, self.universe)) for term in named)
             if direction == "ingress"
-            else (),
+            else 0,
         )
         if key not in self._tables:
             self._tables[key] = self._evaluate(applying, position, direction)
         return self._tables[key]
 
+    def _applying(self, position: int, direction: Direction) -> Iterator[tuple[Tier, list[_Selection]]]:
+        """The tiers that hold a policy for the workload, with those policies and their rules that mean it."""
+        for tier in self.tiers:
+            found: list[_Selection] = []
+            for policy in tier.policies:
+                rules = policy.rules(direction)
+                if rules is not None and (policy.subjects | policy.perhaps) >> position & 1:
+                    if any(rule.subjects is not None for rule in rules):
+                        rules = tuple(r for r in rules if r.subjects is None or r.subjects >> position & 1)
+                    found.append((policy, rules))
+            if found:
+                yield tier, found
+
     def _evaluate(
-        self, applying: Sequence[tuple[Tier, Sequence[Policy]]], position: int, direction: Direction
+        self, applying: Iterable[tuple[Tier, Sequence[_Selection]]], position: int, direction: Direction
     ) -> Table:
         groups = [_Group(self.universe.everybody)]
         settled: list[_Group] = []
-        for tier, policies in applying:
-            for policy in policies:
-                sure = bool(policy.subjects >> position & 1)
-                for rule in policy.rules(direction) or ():
-                    groups = self._apply(groups, rule, position, direction, sure, policy.reason)
-            groups = [_end(group, tier, policies, position, direction) for group in groups]
+        for tier, selections in applying:
+            for policy, rules in selections:
+                doubt = None if policy.subjects >> position & 1 else policy.reason
+                for rule in rules:
+                    groups = self._apply(groups, rule, position, direction, doubt)
+            groups = [_end(group, tier, selections, position) for group in groups]
             settled += [group for group in groups if not group.remaining]
             groups = [group for group in groups if group.remaining]
-        finished = [_finish(group) for group in (*settled, *groups)]
         merged: dict[Pieces, Mask] = {}
-        for mask, pieces in finished:
+        for mask, pieces in (_finish(group) for group in (*settled, *groups)):
             merged[pieces] = merged.get(pieces, 0) | mask
         return Table(tuple((mask, pieces) for pieces, mask in merged.items()))
 
     def _apply(
-        self, groups: list[_Group], rule: Rule, position: int, direction: Direction, sure: bool, reason: str
+        self, groups: list[_Group], rule: Rule, position: int, direction: Direction, doubt: str | None
     ) -> list[_Group]:
-        certain = rule.peers if sure else 0
-        perhaps = rule.perhaps if sure else rule.peers | rule.perhaps
-        why = rule.reason if sure else reason
-        for mask, doubtful in ((certain, False), (perhaps & ~certain, True)):
+        """The groups after a rule; with a doubt about its policy all that the rule means is in doubt."""
+        certain, perhaps, why = rule.peers, rule.perhaps & ~rule.peers, rule.reason
+        if doubt is not None:
+            certain, perhaps, why = 0, certain | perhaps, doubt
+        for mask, reason in ((certain, None), (perhaps, why)):
             if not mask:
                 continue
             if direction == "ingress":
@@ -218,7 +235,7 @@ class Evaluator:
                 divided = rule.ports.divided(mask, self.universe)
             for part, ports in divided:
                 if ports:
-                    groups = _split(groups, part, ports, rule, why if doubtful else None)
+                    groups = _split(groups, part, ports, rule, reason)
         return groups
 
 
@@ -244,24 +261,20 @@ def _split(groups: list[_Group], mask: Mask, ports: PortSet, rule: Rule, doubt: 
     return found
 
 
-def _end(group: _Group, tier: Tier, policies: Sequence[Policy], position: int, direction: Direction) -> _Group:
+def _end(group: _Group, tier: Tier, selections: Sequence[_Selection], position: int) -> _Group:
     """A group after a tier: what no rule matched is refused, or goes on with what was passed."""
     left = group.remaining
     if not left or tier.default is Action.PASS:
         return replace(group, remaining=left | group.passed, passed=PortSet.NONE)
-    sure = [policy for policy in policies if policy.subjects >> position & 1]
+    sure = [(policy, rules) for policy, rules in selections if policy.subjects >> position & 1]
     if not sure:
-        reasons = tuple(_refusal(policy, policy.reason) for policy in policies[:_SHOWN])
+        reasons = tuple(Because.of(NETWORK_POLICY, p.resource, p.reason) for p, _ in selections[:_SHOWN])
         doubt = Piece(left, Verdict.DENIED, reasons)
         return replace(group, remaining=left | group.passed, passed=PortSet.NONE, doubts=(*group.doubts, doubt))
     # A policy without rules is what people call the default deny: it tells more than those that merely do not match.
-    plain = [policy for policy in sure if not policy.rules(direction)] or sure
-    piece = Piece(left, Verdict.DENIED, tuple(_refusal(policy) for policy in plain[:_SHOWN]))
+    plain = [policy for policy, rules in sure if not rules] or [policy for policy, _ in sure]
+    piece = Piece(left, Verdict.DENIED, tuple(Because.of(NETWORK_POLICY, p.resource) for p in plain[:_SHOWN]))
     return replace(group, remaining=group.passed, passed=PortSet.NONE, pieces=(*group.pieces, piece))
-
-
-def _refusal(policy: Policy, reason: str = "") -> Because:
-    return Because.of(NETWORK_POLICY, policy.resource, reason)
 
 
 def _finish(group: _Group) -> tuple[Mask, Pieces]:

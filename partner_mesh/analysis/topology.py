@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from partner_mesh.analysis.layers import Workload
 from partner_mesh.analysis.resources import Loaded, Note, Resource, string_map
-from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
+from partner_mesh.analysis.services import Service, ServicePort, ingress_services, service_of
+from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.variants import told_apart
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server on every namespace
 
@@ -62,6 +64,7 @@ class Pods:
     service_account: str = "default"
     ports: tuple[ContainerPort, ...] = ()
     host_network: bool = False
+    node_selector: Mapping[str, str] = field(default_factory=dict)
     addresses: AddressSet = AddressSet.NONE  # only where running Pods were read
 
     @property
@@ -76,35 +79,6 @@ class Pods:
             for each in self.ports
             if each.name == name and (protocol is None or each.protocol == protocol)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ServicePort:
-    """One port of a Service. `target` is a number or the name of a container port."""
-
-    name: str
-    port: int
-    protocol: str
-    target: int | str
-    app_protocol: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Service:
-    """A Service as the registry knows it. `selector` is None where it has none: then nothing says where it leads."""
-
-    namespace: str
-    name: str
-    resource: Resource
-    selector: Mapping[str, str] | None
-    ports: tuple[ServicePort, ...]
-    headless: bool = False
-    external_name: str = ""
-
-    @property
-    def host(self) -> str:
-        """Its full DNS name."""
-        return f"{self.name}.{self.namespace}.svc.cluster.local"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +149,7 @@ class World:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         """Every core Service, in the order of namespace and name."""
-        return tuple(sorted((_service(each) for each in self.of("", "Service")), key=lambda s: (s.namespace, s.name)))
+        return tuple(sorted((service_of(each) for each in self.of("", "Service")), key=lambda s: (s.namespace, s.name)))
 
     def service(self, namespace: str, name: str) -> Service | None:
         """A Service by name."""
@@ -199,7 +173,7 @@ class World:
         """What Ingress and Route objects lead to: the workloads and target ports behind the Services they name."""
         found: list[Backend] = []
         for resource in (*self.of("networking.k8s.io", "Ingress"), *self.of("extensions", "Ingress")):
-            for name, port in _ingress_services(resource.spec):
+            for name, port in ingress_services(resource.spec):
                 found += self._backends(resource, name, port)
         for resource in self.of("route.openshift.io", "Route"):
             spec = resource.spec
@@ -271,26 +245,33 @@ class World:
             labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k not in _REPLICA_LABELS))
             groups.setdefault((owner[0], pod.namespace, owner[1]), {}).setdefault(labels, []).append(pod)
         for (kind, namespace, name), variants in groups.items():
-            for members in variants.values():
+            together = len(variants) == 1 or not told_apart([dict(labels) for labels in variants], self._choosers)
+            for members in [[pod for each in variants.values() for pod in each]] if together else variants.values():
+                # Pods of one owner that some selector tells apart are endpoints of their own, named after themselves.
                 first = members[0]
-                # Pods of one owner that differ in labels are different endpoints: each is named after its first Pod.
-                endpoint = (
-                    Workload(kind, namespace, name) if len(variants) == 1 else Workload("Pod", namespace, first.name)
-                )
+                endpoint = Workload(kind, namespace, name) if together else Workload("Pod", namespace, first.name)
                 addresses = AddressSet.union(_addresses(each) for each in members)
                 shown = {"labels": first.labels, "annotations": first.annotations}
                 yield self._pods(endpoint, first, shown, first.spec, addresses)
 
+    @cached_property
+    def _choosers(self) -> list[Resource]:
+        """Objects whose selectors choose among Pods of others; a controller's own selector means its own Pods."""
+        return [each for each in self.resources if (each.group, each.kind) not in _TEMPLATES and each.kind != "Pod"]
+
+    @cached_property
+    def _owners(self) -> dict[tuple[str, str, str], tuple[str, str]]:
+        """Who owns an owned object: (kind, namespace, name) → (kind, name)."""
+        found = ((each, _owner(each)) for each in self.resources if each.metadata.get("ownerReferences"))
+        return {(each.kind, each.namespace, each.name): owner for each, owner in found if owner is not None}
+
     def _folded(self, owner: tuple[str, str], namespace: str, templated: Mapping[Workload, Pods]) -> bool:
         """Whether a Pod's owner, or a ReplicaSet's or Job's own owner, stands for it already."""
         kind, name = owner
-        if Workload(kind, namespace, name) in templated:
-            return True
-        return any(
-            each.namespace == namespace and each.name == name and (above := _owner(each)) is not None
-            and Workload(above[0], namespace, above[1]) in templated
-            for each in (*self.of("apps", kind), *self.of("batch", kind))
-        )  # fmt: skip
+        above = self._owners.get((kind, namespace, name))
+        return Workload(kind, namespace, name) in templated or (
+            above is not None and Workload(above[0], namespace, above[1]) in templated
+        )
 
     def _pods(
         self,
@@ -310,6 +291,7 @@ class World:
             str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"),
             tuple(_container_ports(spec)),
             spec.get("hostNetwork") is True,
+            string_map(spec.get("nodeSelector")),
             addresses,
         )
 
@@ -318,11 +300,11 @@ def _owner(resource: Resource) -> tuple[str, str] | None:
     """(kind, name) of the controlling owner, else of the first; a Node owns its static Pods only in name."""
     references = resource.metadata.get("ownerReferences")
     found = [each for each in references if isinstance(each, Mapping)] if isinstance(references, list) else []
-    found = [each for each in found if each.get("kind") and each.get("name") and each["kind"] != "Node"]
+    found = [each for each in found if each.get("name") and each.get("kind") != "Node"]
     if not found:
         return None
     chosen = next((each for each in found if each.get("controller") is True), found[0])
-    return str(chosen["kind"]), str(chosen["name"])
+    return str(chosen.get("kind") or "Pod"), str(chosen["name"])
 
 
 def _container_ports(spec: Mapping[str, Any]) -> Iterator[ContainerPort]:
@@ -355,47 +337,4 @@ def _addresses(pod: Resource) -> AddressSet:
     return AddressSet.union(found)
 
 
-def _service(resource: Resource) -> Service:
-    spec = resource.spec
-    selector = spec.get("selector")
-    ports: list[ServicePort] = []
-    for port in spec.get("ports") or ():
-        if isinstance(port, Mapping) and isinstance(port.get("port"), int):
-            protocol = str(port.get("protocol") or "TCP").upper()
-            target = port.get("targetPort") or port["port"]
-            target = int(target) if isinstance(target, str) and target.isdecimal() else target
-            ports.append(
-                ServicePort(
-                    str(port.get("name") or ""),
-                    port["port"],
-                    protocol if protocol in PROTOCOLS else "TCP",
-                    target,
-                    str(port.get("appProtocol") or ""),
-                )
-            )
-    return Service(
-        resource.namespace,
-        resource.name,
-        resource,
-        string_map(selector) if isinstance(selector, Mapping) else None,
-        tuple(ports),
-        spec.get("clusterIP") == "None",
-        str(spec.get("externalName") or "") if spec.get("type") == "ExternalName" else "",
-    )
-
-
-def _ingress_services(spec: Mapping[str, Any]) -> Iterator[tuple[str, int | str | None]]:
-    """(Service, port number or name) of each backend, in both shapes that Ingress has had."""
-    backends = [spec.get("defaultBackend") or spec.get("backend")]
-    for rule in spec.get("rules") or ():
-        http = rule.get("http") if isinstance(rule, Mapping) else None
-        backends += [path.get("backend") for path in (http or {}).get("paths") or () if isinstance(path, Mapping)]
-    for backend in backends:
-        if not isinstance(backend, Mapping):
-            continue
-        service = backend.get("service")
-        if isinstance(service, Mapping) and service.get("name"):
-            port = service.get("port") or {}
-            yield str(service["name"]), port.get("name") or port.get("number")
-        elif backend.get("serviceName"):  # extensions/v1beta1
-            yield str(backend["serviceName"]), backend.get("servicePort")
+__all__ = ["NAME_LABEL", "Backend", "ContainerPort", "Pods", "Service", "ServicePort", "World"]
