@@ -4,20 +4,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from partner_mesh.config.stack import Stack
-from partner_mesh.model import Manifest
+from partner_mesh.model import ChartRelease, Manifest
 from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
 from partner_mesh.specs import (
+    admission,
+    alias,
     application,
     authorization_policy,
+    calico,
+    controllers,
     destination_rule,
+    gateway_charts,
+    inbound,
+    istio_charts,
     namespace,
     network_policy,
+    outbound,
+    partner,
     peer_authentication,
     request_authentication,
     sidecar,
+    telemetry,
     virtual_service,
+    web,
 )
 from partner_mesh.specs.compiled import Compiled
+from partner_mesh.specs.shards import Shards, shards
 from partner_mesh.specs.stack import owned
 
 
@@ -27,33 +39,62 @@ def compile_stack(stack: Stack, group_ids: Mapping[str, Any] | None = None) -> C
     `group_ids` are ids of security groups by group name: late values when the program runs, which are placed and never
     looked into; stand-ins (`sg-<name>`) when left out.
     """
-    partner_gateways = tuple(name for name, _ in stack.gateways("ingress", "partner"))
+    formed = shards(stack)
+    gateways = effective_gateways(stack, formed)
+    partner_gateways = tuple(formed.gateways)
     return Compiled(
-        mesh=mesh_objects(stack),
-        gateways={name: gateway_objects(stack, name) for name in stack.platform.gateways},
+        mesh=mesh_objects(stack, tuple(gateways)),
+        gateways={name: gateway_objects(stack, name, declared, formed) for name, declared in gateways.items()},
         namespaces={name: namespace_objects(stack, name) for name in stack.by_namespace},
         applications={name: application_objects(stack, name, partner_gateways) for name in stack.applications},
+        partners={each.name: partner.partner_objects(stack, each, formed) for each in stack.partners},
+        charts=chart_releases(stack, gateways),
     )
 
 
-def mesh_objects(stack: Stack) -> tuple[Manifest, ...]:
-    """The root namespace's baseline; nothing where the mesh is somebody else's."""
-    if not stack.platform.mesh.managed:
-        return ()
-    return (
+def effective_gateways(stack: Stack, formed: Shards) -> dict[str, str]:
+    """Gateways that are really there → the gateway of the configuration whose settings each has."""
+    found: dict[str, str] = {}
+    for name, gateway in stack.platform.gateways.items():
+        if gateway.exposure == "partner":
+            found |= {shard.name: name for shard in formed.gateways.values() if shard.declared == name}
+        else:
+            found[name] = name
+    return found
+
+
+def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...]:
+    """What holds for the whole cluster; of Istio's root namespace nothing where the mesh is somebody else's."""
+    root = (
         peer_authentication.mesh_wide(stack),
         authorization_policy.allow_nothing(ROOT_NAMESPACE, owned()),
+        telemetry.mesh_wide(stack),
+    )
+    return (
+        *(root if stack.platform.mesh.managed else ()),
+        *calico.global_network_policies(stack),
+        *controllers.cluster_secret_store(stack, gateways),
+        *admission.admission_policies(stack),
     )
 
 
-def gateway_objects(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
-    """What a gateway has before any route, partner or application uses it."""
+def gateway_objects(stack: Stack, gateway: str, declared: str, formed: Shards) -> tuple[Manifest, ...]:
+    """What a gateway (or shard) has before any partner uses it; a web gateway also its routes."""
     labels, place = owned(gateway=gateway), gateway_namespace(gateway)
+    shard = formed.gateways.get(gateway)
+    match stack.platform.gateways[declared].exposure:
+        case "web":
+            own = (*request_authentication.of_gateway(stack, gateway), *web.web_gateway_objects(stack, gateway))
+        case "partner" if shard is not None:
+            own = inbound.partner_gateway_objects(stack, shard)
+        case _:
+            own = outbound.egress_gateway_objects(stack, gateway)
     return (
-        namespace.gateways_namespace(stack, gateway),
+        namespace.gateways_namespace(stack, gateway, declared),
         *network_policy.baseline(stack, place, labels),
+        *network_policy.load_balancer(stack, gateway, declared),
         authorization_policy.allow_nothing(place, labels),
-        *request_authentication.of_gateway(stack, gateway),
+        *own,
     )
 
 
@@ -64,7 +105,9 @@ def namespace_objects(stack: Stack, name: str) -> tuple[Manifest, ...]:
         *network_policy.baseline(stack, name, owned()),
         authorization_policy.allow_nothing(name, owned()),
         *peer_authentication.of_namespace(stack, name),
+        *telemetry.of_namespace(stack, name),
         sidecar.sidecar(stack, name),
+        *alias.alias_objects(stack, name),
     )
 
 
@@ -79,4 +122,16 @@ def application_objects(stack: Stack, name: str, partner_gateways: tuple[str, ..
         *authorization_policy.authorization_policies(stack, name),
         destination_rule.destination_rule(stack, name, partner_gateways),
         *virtual_service.virtual_services(stack, name, partner_gateways),
+        *telemetry.of_application(stack, name),
+    )
+
+
+def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRelease, ...]:
+    """Helm releases in the order in which they are installed; Istio's and the gateways' only where the mesh is ours."""
+    own_gateways = gateways if stack.platform.mesh.managed else {}
+    return (
+        *calico.calico_charts(stack),
+        *controllers.controller_charts(stack),
+        *istio_charts.istio_charts(stack),
+        *(gateway_charts.gateway_release(stack, name, declared) for name, declared in own_gateways.items()),
     )

@@ -3,6 +3,7 @@
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import REVISION_LABEL, gateway_namespace
+from partner_mesh.specs.admission import dedicated_label, gateway_dedicated, namespace_dedicated
 from partner_mesh.specs.stack import ambient, owned
 
 # `enforce` refuses pods, `warn` and `audit` say so to those who apply and to those who read logs:
@@ -20,12 +21,14 @@ def application_namespace(stack: Stack, namespace: str) -> Manifest:
         else {REVISION_LABEL: namespace_revision(stack, namespace)}
     )
     extra = dict(settings.labels) if settings is not None else {}
-    return Manifest("v1", "Namespace", namespace, labels=extra | owned() | pod_security(level) | data_plane)
+    nodes = dedicated_label(namespace_dedicated(stack, namespace))
+    return Manifest("v1", "Namespace", namespace, labels=extra | owned() | pod_security(level) | data_plane | nodes)
 
 
-def gateways_namespace(stack: Stack, gateway: str) -> Manifest:
-    """The namespace of one gateway (or shard)."""
+def gateways_namespace(stack: Stack, gateway: str, declared: str) -> Manifest:
+    """The namespace of one gateway; a shard has the settings of the gateway that the configuration declares."""
     labels = owned(gateway=gateway) | pod_security("restricted") | {REVISION_LABEL: gateway_revision(stack)}
+    labels |= dedicated_label(gateway_dedicated(stack, declared))
     return Manifest("v1", "Namespace", gateway_namespace(gateway), labels=labels)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
+from partner_mesh.specs.aws.subnets import subnets
 from partner_mesh.specs.stack import (
     GATEWAY_STATUS_PORT,
     GATEWAY_TARGET_PORT,
@@ -193,20 +194,35 @@ def edge(
     )
 
 
-def web_gateway_policy(gateway: str, public_subnets: Sequence[str]) -> Manifest:
-    """The ALB's addresses reach a web gateway, and nobody else: past the ALB there would be no firewall.
+def load_balancer(stack: Stack, gateway: str, declared: str) -> tuple[Manifest, ...]:
+    """What the load balancer in front of an ingress gateway sends: health checks, and web requests.
 
-    `public_subnets` are the CIDRs of the subnets that the ALB stands in.
+    Both come from its own addresses in the public subnets. Past the ALB there would be no firewall, so nobody else
+    reaches a web gateway. An NLB keeps the client's address: partners' requests come in by the partners' own policies.
     """
-    peers = [block(cidr) for cidr in public_subnets]
-    ingress = [rule("ingress", peers, [GATEWAY_TARGET_PORT, GATEWAY_STATUS_PORT])]
-    return policy(
-        "load-balancer",
-        gateway_namespace(gateway),
-        owned(gateway=gateway),
-        {"matchLabels": {"istio": gateway}},
-        ingress=ingress,
+    settings = stack.platform.gateways[declared]
+    if settings.direction != "ingress":
+        return ()
+    web = settings.exposure == "web"
+    ports = [GATEWAY_TARGET_PORT, GATEWAY_STATUS_PORT] if web else [GATEWAY_STATUS_PORT]
+    peers = [block(cidr) for cidr in load_balancer_blocks(stack)]
+    return (
+        policy(
+            "load-balancer",
+            gateway_namespace(gateway),
+            owned(gateway=gateway),
+            {"matchLabels": {"istio": gateway}},
+            ingress=[rule("ingress", peers, ports)],
+        ),
     )
+
+
+def load_balancer_blocks(stack: Stack) -> tuple[str, ...]:
+    """The public subnets. In somebody else's network nobody told us where load balancers stand: everywhere."""
+    network = stack.platform.network
+    if network is None:
+        return ("0.0.0.0/0",)
+    return tuple(s.cidr for s in subnets(network.cidr, network.zones) if s.tier == "public")
 
 
 def egress_gateway_policy(gateway: str, ports: Sequence[int]) -> Manifest:

@@ -1,0 +1,67 @@
+"""Calico: how it is installed beside the VPC CNI, and the policies that hold whatever a namespace's own say.
+
+GlobalNetworkPolicies select the mesh's namespaces by the label that we put on them. There every pod is under a
+default-deny NetworkPolicy already, so a policy that only denies takes nothing else away: Calico drops at the end of a
+tier what no policy of the tier decided, and would do so to pods that had no policy before.
+"""
+
+from typing import Any, Final
+
+from partner_mesh.config.platform import ExistingCluster
+from partner_mesh.config.stack import Stack
+from partner_mesh.model import ChartRelease, Manifest
+from partner_mesh.model.names import CALICO, MANAGED_BY, MANAGED_BY_LABEL, gateway_namespace
+from partner_mesh.specs.network_policy import NAMESPACE_LABEL, NOT_INTERNET
+from partner_mesh.specs.stack import owned
+from partner_mesh.specs.versions import TIGERA_OPERATOR
+
+METADATA_SERVICE: Final = "169.254.169.254/32"
+OURS: Final = f"{MANAGED_BY_LABEL} == '{MANAGED_BY}'"
+
+
+def calico_charts(stack: Stack) -> tuple[ChartRelease, ...]:
+    """The operator with its Installation; none where Calico is somebody else's."""
+    calico = stack.platform.calico
+    if not calico.managed:
+        return ()
+    version = calico.version if calico.version.startswith("v") else f"v{calico.version}"
+    values: dict[str, Any] = {
+        "installation": installation(stack),
+        "apiServer": {"enabled": True},  # serves projectcalico.org/v3, which our objects are written in
+        "goldmane": {"enabled": False},
+        "whisker": {"enabled": False},
+    }
+    chart = TIGERA_OPERATOR
+    return (ChartRelease("calico", "tigera-operator", chart.name, version, chart.repository, values),)
+
+
+def installation(stack: Stack) -> dict[str, Any]:
+    """Policy only on EKS: addresses and interfaces stay the VPC CNI's. Elsewhere the operator finds out by itself."""
+    cluster = stack.platform.cluster
+    if isinstance(cluster, ExistingCluster) and not cluster.vpc_resource_controller:
+        return {"enabled": True}
+    return {"enabled": True, "kubernetesProvider": "EKS", "cni": {"type": "AmazonVPC"}}
+
+
+def global_network_policies(stack: Stack) -> tuple[Manifest, ...]:
+    """Cluster-wide policies, in the order in which Calico judges them; none where Calico is not there."""
+    if not stack.platform.calico.present:
+        return ()
+    exits = ", ".join(f"'{gateway_namespace(name)}'" for name, _ in stack.gateways("egress"))
+    inside = f"{OURS} && {NAMESPACE_LABEL} not in {{ {exits} }}" if exits else OURS
+    return (
+        _policy("deny-metadata-service", 10, OURS, [{"action": "Deny", "destination": {"nets": [METADATA_SERVICE]}}]),
+        _policy("deny-internet", 20, inside, [{"action": "Deny", "destination": {"notNets": list(NOT_INTERNET)}}]),
+        _default_deny(),
+    )
+
+
+def _policy(name: str, order: int, namespaces: str, egress: list[dict[str, Any]]) -> Manifest:
+    spec = {"order": order, "namespaceSelector": namespaces, "types": ["Egress"], "egress": egress}
+    return Manifest(CALICO, "GlobalNetworkPolicy", name, labels=owned(), body={"spec": spec})
+
+
+def _default_deny() -> Manifest:
+    """The last word for the mesh's namespaces, should somebody delete one's own default-deny."""
+    spec = {"order": 5000, "namespaceSelector": OURS, "types": ["Ingress", "Egress"]}
+    return Manifest(CALICO, "GlobalNetworkPolicy", "default-deny", labels=owned(), body={"spec": spec})

@@ -1,0 +1,135 @@
+"""The mesh config: what holds for every proxy unless something narrower says otherwise.
+
+Field names are those of `mesh/v1alpha1/config.proto` (istio.io/api) in JSON.
+"""
+
+from typing import Any, Final
+
+from partner_mesh.config.observability import AccessLog
+from partner_mesh.config.stack import Stack
+from partner_mesh.model.names import ROOT_NAMESPACE
+from partner_mesh.specs.network_policy import OBSERVABILITY_NAMESPACE
+
+ACCESS_LOG_PROVIDER: Final = "partner-mesh-access-log"
+TRACING_PROVIDER: Final = "partner-mesh-tracing"
+LOGIN_PROVIDER_PREFIX: Final = "login-"
+
+# JSON field → Envoy's command operator (envoyproxy.io "Access logging: command operators").
+ACCESS_LOG_FIELDS: Final[dict[str, str]] = {
+    "time": "%START_TIME%",
+    "partner_route": "%ROUTE_NAME%",  # routes of partners are named after them
+    "method": "%REQ(:METHOD)%",
+    "host": "%REQ(:AUTHORITY)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "status_details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "connection_termination": "%CONNECTION_TERMINATION_DETAILS%",
+    "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration_ms": "%DURATION%",
+    "upstream_ms": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "client_direct": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+    "peer": "%DOWNSTREAM_PEER_URI_SAN%",
+    "peer_names": "%DOWNSTREAM_PEER_DNS_SAN%",
+    "certificate_serial": "%DOWNSTREAM_PEER_SERIAL%",
+    "certificate_not_after": "%DOWNSTREAM_PEER_CERT_V_END%",
+    "sni": "%REQUESTED_SERVER_NAME%",
+    "tls_version": "%DOWNSTREAM_TLS_VERSION%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER%",
+    "upstream_host": "%UPSTREAM_HOST%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "traceparent": "%REQ(TRACEPARENT)%",
+}
+
+
+def mesh_config(stack: Stack) -> dict[str, Any]:
+    """The whole of it, as the istiod chart's `meshConfig` and as the ConfigMap's `mesh`."""
+    mesh = stack.platform.mesh
+    config: dict[str, Any] = {
+        "trustDomain": mesh.trust_domain,
+        "rootNamespace": ROOT_NAMESPACE,
+        "enableAutoMtls": True,
+        "enablePrometheusMerge": True,
+        # REGISTRY_ONLY is no firewall (a pod may leave its sidecar aside), but it finds mistakes early.
+        "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+        # Routes and policies must read one path alike: %2F and // become what they mean before anybody matches.
+        "pathNormalization": {"normalization": "DECODE_AND_MERGE_SLASHES"},
+        # Whoever writes a VirtualService for `mesh` catches any host (ISTIO-SECURITY-2026-002): nobody's leaves home
+        # unless it says so.
+        "defaultVirtualServiceExportTo": ["."],
+        "defaultDestinationRuleExportTo": ["."],
+        "accessLogFile": "",  # the provider below writes it, where Telemetry says so
+        "defaultConfig": default_proxy_config(stack),
+        "extensionProviders": extension_providers(stack),
+    }
+    if stack.platform.observability.tracing.backend != "none":
+        config["enableTracing"] = True
+    return config
+
+
+def default_proxy_config(stack: Stack) -> dict[str, Any]:
+    """ProxyConfig of every proxy."""
+    mesh = stack.platform.mesh
+    return {
+        "holdApplicationUntilProxyStarts": True,
+        "drainDuration": mesh.drain_duration,
+        "terminationDrainDuration": mesh.drain_duration,
+        # Internal aliases of partners are names that only the mesh knows: the sidecar answers for them.
+        "proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"},
+        # `x-envoy-original-path` and its like tell the other side how we are built.
+        "proxyHeaders": {"envoyDebugHeaders": {"disabled": True}, "server": {"disabled": True}},
+    }
+
+
+def extension_providers(stack: Stack) -> list[dict[str, Any]]:
+    """Providers that Telemetry and policies name: access log, tracing, logins."""
+    found = [access_log_provider(stack.platform.mesh.access_log), *tracing_provider(stack)]
+    for name, application in stack.applications.items():
+        if application.end_users is not None and application.end_users.login is not None:
+            found.append(_login_provider(name, application.namespace))
+    return found
+
+
+def access_log_provider(log: AccessLog, name: str = ACCESS_LOG_PROVIDER) -> dict[str, Any]:
+    """A file access log on standard output, as JSON or as text of the same fields."""
+    fields = ACCESS_LOG_FIELDS | log.fields
+    log_format: dict[str, Any] = (
+        {"labels": fields}
+        if log.format == "json"
+        else {"text": " ".join(f"{field}={value}" for field, value in fields.items()) + "\n"}
+    )
+    return {"name": name, "envoyFileAccessLog": {"path": "/dev/stdout", "logFormat": log_format}}
+
+
+def tracing_provider(stack: Stack) -> list[dict[str, Any]]:
+    """Where spans go. Our own Jaeger takes OTLP; Zipkin speaks its own protocol."""
+    tracing = stack.platform.observability.tracing
+    if tracing.backend == "none":
+        return []
+    defaults = {
+        "jaeger": f"jaeger-collector.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:4317",
+        "otlp": f"otel-collector.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:4317",
+        "zipkin": f"zipkin.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:9411",
+    }
+    service, _, port = (tracing.endpoint or defaults[tracing.backend]).rpartition(":")
+    kind = "zipkin" if tracing.backend == "zipkin" else "opentelemetry"
+    return [{"name": TRACING_PROVIDER, kind: {"service": service, "port": int(port)}}]
+
+
+def _login_provider(application: str, namespace: str) -> dict[str, Any]:
+    """oauth2-proxy as ext-authz: it answers 202 or sends the browser to the issuer (oauth2-proxy docs, "auth")."""
+    return {
+        "name": f"{LOGIN_PROVIDER_PREFIX}{application}",
+        "envoyExtAuthzHttp": {
+            "service": f"{application}-login.{namespace}.svc.cluster.local",
+            "port": 4180,
+            "timeout": "5s",
+            "includeRequestHeadersInCheck": ["cookie", "authorization"],
+            "headersToUpstreamOnAllow": ["authorization", "x-auth-request-email"],
+            "headersToDownstreamOnDeny": ["set-cookie", "location", "content-type"],
+        },
+    }

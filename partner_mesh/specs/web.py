@@ -1,0 +1,140 @@
+"""Web routes: firewall → ALB → web gateway → application.
+
+The ALB opens its own TLS towards the gateway and sends no SNI, so the gateway has one server for any host, and the
+VirtualServices restrict: a host that none of them names gets 404. The gateway's own ALLOW speaks of its port only;
+what may be asked of an application is judged at the application.
+"""
+
+from typing import Any, Final
+
+from partner_mesh.config.application import Application, WebRoute
+from partner_mesh.config.stack import Stack
+from partner_mesh.model import Manifest
+from partner_mesh.model.names import NETWORKING, SECURITY, gateway_namespace
+from partner_mesh.model.path import PathTemplate
+from partner_mesh.specs.external_secret import external_secret
+from partner_mesh.specs.stack import (
+    GATEWAY_SERVICE_PORT,
+    GATEWAY_TARGET_PORT,
+    application_host,
+    owned,
+    web_gateway,
+    web_host,
+    web_port,
+)
+from partner_mesh.specs.virtual_service import methods, retries_policy, rewrite, uri, weighted
+
+# OWASP Secure Headers Project. Set, not added: an application that sends its own would send two.
+SECURITY_HEADERS: Final[dict[str, str]] = {
+    "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+TELLTALE_HEADERS: Final = ("server", "x-powered-by", "x-envoy-upstream-service-time", "x-envoy-decorator-operation")
+
+
+def web_gateway_objects(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
+    """The server, its certificate, its ALLOW, and the routes of every application behind it."""
+    return (
+        *_certificate(stack, gateway),
+        _gateway(stack, gateway),
+        _allow_own_port(stack, gateway),
+        *virtual_services(stack, gateway),
+    )
+
+
+def certificate_name(stack: Stack, gateway: str) -> str:
+    """The Secret of the server's certificate, which only the ALB sees."""
+    return stack.platform.gateways[gateway].certificate or f"{gateway}-server"
+
+
+def _certificate(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
+    name = certificate_name(stack, gateway)
+    keys = {key: (name, key) for key in ("tls.crt", "tls.key")}
+    return external_secret(stack, name, gateway_namespace(gateway), owned(gateway=gateway), keys)
+
+
+def _gateway(stack: Stack, gateway: str) -> Manifest:
+    server = {
+        "port": {"number": GATEWAY_SERVICE_PORT, "name": f"https-{gateway}", "protocol": "HTTPS"},
+        "hosts": ["./*"],  # any host without SNI, of VirtualServices in this namespace only
+        "tls": {
+            "mode": "SIMPLE",
+            "credentialName": certificate_name(stack, gateway),
+            "minProtocolVersion": "TLSV1_2",
+        },
+    }
+    spec = {"selector": {"istio": gateway}, "servers": [server]}
+    return Manifest(
+        NETWORKING, "Gateway", gateway, gateway_namespace(gateway), owned(gateway=gateway), body={"spec": spec}
+    )
+
+
+def _allow_own_port(stack: Stack, gateway: str) -> Manifest:
+    """The root allow-nothing covers gateways too. Addresses are judged here, where the ALB's word is still at hand."""
+    ranges = stack.platform.gateways[gateway].source_ranges
+    rule: dict[str, Any] = {"to": [{"operation": {"ports": [str(GATEWAY_TARGET_PORT)]}}]}
+    if ranges:
+        rule = {"from": [{"source": {"remoteIpBlocks": list(ranges)}}], **rule}
+    spec = {"selector": {"matchLabels": {"istio": gateway}}, "action": "ALLOW", "rules": [rule]}
+    return Manifest(
+        SECURITY,
+        "AuthorizationPolicy",
+        "own-port",
+        gateway_namespace(gateway),
+        owned(gateway=gateway),
+        body={"spec": spec},
+    )
+
+
+def virtual_services(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
+    """One a host. Routes stand from the most specific path to the least, so that their order is nobody's accident:
+    of several VirtualServices of one host Istio would decide it by age.
+    """
+    hosts: dict[str, list[tuple[str, WebRoute]]] = {}
+    for name, application in stack.applications.items():
+        for route in application.web:
+            if web_gateway(stack, route) == gateway:
+                hosts.setdefault(web_host(stack, route), []).append((name, route))
+    found = []
+    for host, routes in hosts.items():
+        ordered = sorted(routes, key=lambda entry: specificity(entry[1]))
+        spec = {
+            "hosts": [host],
+            "gateways": [gateway],
+            "exportTo": ["."],
+            "http": [_http_route(stack, name, route) for name, route in ordered],
+        }
+        labels = owned(gateway=gateway)
+        found.append(
+            Manifest(NETWORKING, "VirtualService", host, gateway_namespace(gateway), labels, body={"spec": spec})
+        )
+    return tuple(found)
+
+
+def specificity(route: WebRoute) -> tuple[int, int, str, int]:
+    """A sort key: exact paths before `{*}` before `{**}`, longer before shorter, with methods before without."""
+    template = PathTemplate(route.path)
+    rank = 2 if "{**}" in template.wildcards else min(1, len(template.wildcards))
+    return rank, -len(route.path), route.path, 0 if route.methods else 1
+
+
+def _http_route(stack: Stack, name: str, route: WebRoute) -> dict[str, Any]:
+    application: Application = stack.applications[name]
+    match: dict[str, Any] = {"uri": uri(route.path)}
+    if route.methods:
+        match["method"] = methods(route.methods)
+    found: dict[str, Any] = {"name": f"web-{name}", "match": [match]}
+    if route.rewrite is not None:
+        found["rewrite"] = rewrite(route.path, route.rewrite)
+    timeout, retries = route.timeout or application.timeout, route.retries or application.retries
+    if timeout is not None:
+        found["timeout"] = timeout
+    if retries is not None:
+        found["retries"] = retries_policy(retries)
+    found["headers"] = {"response": {"set": dict(SECURITY_HEADERS), "remove": list(TELLTALE_HEADERS)}}
+    found["route"] = weighted(application_host(stack, name), application, web_port(application, route).port)
+    return found
