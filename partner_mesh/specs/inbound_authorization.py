@@ -14,7 +14,7 @@ static ALLOW of its port speaks of paths, which Istio leaves out of TCP filter c
 filter chain`), so a TCP entry's own ALLOW is the only one there and its absence refuses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from partner_mesh.config.partner import Inbound, InboundRoute, Partner
@@ -59,13 +59,12 @@ def application_policies(
 
 def application_rules(stack: Stack, entry: Inbound, shard: Shard, application: str) -> list[dict[str, Any]]:
     """What one entry admits to one application; routes that differ in nothing but their paths share a rule."""
-    source: dict[str, Any] = {"principals": [gateway_principal(stack, shard.name)]}
+    principal = gateway_principal(stack, shard.name)
     if entry.protocol == "tcp":
         ports = [str(application_port(stack, r.application, r.port).target) for r in entry.routes]
         operation = {"ports": list(dict.fromkeys(ports))}
-        return [{"from": [{"source": source}], "to": [{"operation": operation}]}]
-    if not entry.any_source:
-        source["remoteIpBlocks"] = list(entry.source_ranges)
+        return [{"from": [{"source": {"principals": [principal]}}], "to": [{"operation": operation}]}]
+    ranges = () if entry.any_source else entry.source_ranges
     paths: dict[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], dict[str, None]] = {}
     for route in entry.routes:
         if route.application == application and route.path is not None:
@@ -73,7 +72,14 @@ def application_rules(stack: Stack, entry: Inbound, shard: Shard, application: s
             key = port, operation_methods(entry, route), headers_at_the_application(route)
             paths.setdefault(key, {})[image(route.path, route.rewrite)] = None
     return [
-        request_rule(source, entry.host, port, methods=methods, paths=tuple(found), headers=headers)
+        request_rule(
+            {"principals": (principal,), "remoteIpBlocks": ranges},
+            entry.host,
+            port,
+            methods=methods,
+            paths=tuple(found),
+            headers=headers,
+        )
         for (port, methods, headers), found in paths.items()
     ]
 
@@ -82,9 +88,9 @@ def edge_policy(partner: Partner, entry: Inbound, shard: Shard) -> tuple[Manifes
     """An entry's ALLOW at the gateway: of TCP always, of requests with `enforceAt: edge`."""
     port = str(GATEWAY_TARGET_PORT)
     # The direct peer is the client: the load balancer passes TCP on with its address, and no proxy stands between.
-    source: dict[str, Any] = {} if entry.any_source else {"ipBlocks": list(entry.source_ranges)}
+    source = {"ipBlocks": () if entry.any_source else entry.source_ranges}
     if entry.protocol == "tcp":
-        rule: dict[str, Any] = {"from": [{"source": source}]} if source else {}
+        rule = _from(source)
         rule["to"] = [{"operation": {"ports": [port]}}]
         rule["when"] = [{"key": "connection.sni", "values": [entry.host]}]
         rules = [rule]
@@ -108,7 +114,7 @@ def edge_policy(partner: Partner, entry: Inbound, shard: Shard) -> tuple[Manifes
 
 
 def request_rule(
-    source: dict[str, Any],
+    source: Mapping[str, Sequence[str]],
     host: str,
     port: str,
     *,
@@ -116,12 +122,12 @@ def request_rule(
     paths: tuple[str, ...],
     headers: tuple[tuple[str, str], ...],
 ) -> dict[str, Any]:
-    """A rule for requests. Without a source it admits every address: said by `anySource` and by nothing else."""
+    """A rule for requests. Without addresses it admits every one: said by `anySource` and by nothing else."""
     operation: dict[str, Any] = {"hosts": [host, f"{host}:*"], "ports": [port]}
     if methods:
         operation["methods"] = list(methods)
     operation["paths"] = list(paths)
-    rule: dict[str, Any] = {"from": [{"source": source}]} if source else {}
+    rule = _from(source)
     rule["to"] = [{"operation": operation}]
     conditions = [
         {"key": f"request.headers[{header}]", "values": [value]}
@@ -132,6 +138,12 @@ def request_rule(
     if conditions:
         rule["when"] = conditions
     return rule
+
+
+def _from(source: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The beginning of a rule: its source, without the parts that are open."""
+    given = {part: list(values) for part, values in source.items() if values}
+    return {"from": [{"source": given}]} if given else {}
 
 
 def operation_methods(entry: Inbound, route: InboundRoute) -> tuple[str, ...]:

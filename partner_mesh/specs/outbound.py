@@ -14,7 +14,7 @@ from typing import Any, Final
 from partner_mesh.config.partner import Outbound, Partner
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
-from partner_mesh.model.names import NETWORKING, gateway_namespace
+from partner_mesh.model.names import NETWORKING, TELEMETRY, gateway_namespace
 from partner_mesh.specs import network_policy
 from partner_mesh.specs.entry import entry_name
 from partner_mesh.specs.external_destination import credential, external_destination
@@ -41,6 +41,7 @@ def egress_gateway_objects(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
     return (
         Manifest(NETWORKING, "Gateway", gateway, namespace, labels, body={"spec": static}),
         way_to_gateway(gateway),
+        no_trace_outside(gateway),
         network_policy.egress_gateway_policy(gateway, [PARTNER_PORT]),
     )
 
@@ -61,6 +62,18 @@ def way_to_gateway(gateway: str) -> Manifest:
     }
     namespace, labels = gateway_namespace(gateway), owned(gateway=gateway)
     return Manifest(NETWORKING, "DestinationRule", gateway, namespace, labels, body={"spec": spec})
+
+
+def no_trace_outside(gateway: str) -> Manifest:
+    """No trace ids leave with requests; spans are still reported.
+
+    Routes remove what the application sent, but Envoy injects its own context after it has removed headers
+    (`UpstreamRequest`, envoy source/common/router/upstream_request.cc), so removal alone does not hold. The field is
+    Istio's since 1.30; provider and sampling stay those of the mesh, from which this inherits.
+    """
+    spec = {"selector": {"matchLabels": {"istio": gateway}}, "tracing": [{"disableContextPropagation": True}]}
+    namespace, labels = gateway_namespace(gateway), owned(gateway=gateway)
+    return Manifest(TELEMETRY, "Telemetry", "no-trace-outside", namespace, labels, body={"spec": spec})
 
 
 def outbound(stack: Stack, partner: Partner) -> tuple[Manifest, ...]:
