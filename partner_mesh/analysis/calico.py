@@ -44,12 +44,14 @@ def address_sets(world: World) -> Iterator[AddressSet]:
     written: list[Any] = [
         each.spec.get("nets") for kind in ("NetworkSet", "GlobalNetworkSet") for each in of_kind(world, kind)
     ]
-    for resource in (each for kind in _KINDS for each in of_kind(world, kind)):
-        for rule in (*_rules(resource, "ingress"), *_rules(resource, "egress")):
-            for side in ("source", "destination"):
-                entity = rule.get(side)
-                if isinstance(entity, Mapping):
-                    written += [entity.get("nets"), entity.get("notNets")]
+    written += [
+        _entity(rule, side).get(key)
+        for kind in _KINDS
+        for resource in of_kind(world, kind)
+        for rule in (*_rules(resource, "ingress"), *_rules(resource, "egress"))
+        for side in ("source", "destination")
+        for key in ("nets", "notNets")
+    ]
     for nets in written:
         if nets:
             try:

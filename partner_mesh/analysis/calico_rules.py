@@ -74,8 +74,9 @@ class Labelled:
             else {}
             for pods in self.universe.pods
         ]
-        for each in self.sets:
-            found.append({**each.labels, **({NAMESPACE_LABEL: each.namespace} if each.namespace else {})})
+        found += [
+            {**each.labels, NAMESPACE_LABEL: each.namespace} if each.namespace else each.labels for each in self.sets
+        ]
         return LabelIndex(found)
 
     @cached_property

@@ -8,7 +8,7 @@ of all peers at once, as masks, what is decided, and a row joins one source's ta
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Final
 
-from partner_mesh.analysis import admin_policy, calico, network_policy
+from partner_mesh.analysis import admin_policy, calico, network_policy, unmodelled
 from partner_mesh.analysis.layers import (
     NETWORK_POLICY,
     Addresses,
@@ -70,6 +70,7 @@ class NetworkLayer:
         tiers = [
             *calico.tiers(universe, network_policy.policies(universe, self.notes), self.notes),
             *admin_policy.tiers(universe, self.notes),
+            *unmodelled.tiers(universe, self.notes),
         ]
         return sorted(tiers, key=lambda tier: (tier.order, tier.name))
 

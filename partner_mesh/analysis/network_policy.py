@@ -28,17 +28,20 @@ def resources(world: World) -> tuple[Resource, ...]:
 
 def address_sets(world: World) -> Iterator[AddressSet]:
     """The address blocks that rules name; broken ones are told of when the policy is read."""
-    for resource in resources(world):
-        for direction in ("ingress", "egress"):
-            for rule in _list(resource.spec.get(direction)):
-                for peer in _list(rule.get("from" if direction == "ingress" else "to")):
-                    block = peer.get("ipBlock")
-                    if isinstance(block, Mapping):
-                        try:
-                            yield AddressSet.block(str(block.get("cidr")), [str(x) for x in block.get("except") or ()])
-                            yield AddressSet.of(str(block.get("cidr")))
-                        except ValueError:
-                            continue
+    blocks = [
+        peer.get("ipBlock")
+        for resource in resources(world)
+        for direction, side in (("ingress", "from"), ("egress", "to"))
+        for rule in _list(resource.spec.get(direction))
+        for peer in _list(rule.get(side))
+    ]
+    for block in blocks:
+        if isinstance(block, Mapping):
+            try:
+                yield AddressSet.block(str(block.get("cidr")), [str(each) for each in block.get("except") or ()])
+                yield AddressSet.of(str(block.get("cidr")))
+            except ValueError:
+                continue
 
 
 def policies(universe: Universe, notes: list[Note]) -> list[Policy]:

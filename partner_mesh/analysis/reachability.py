@@ -23,6 +23,7 @@ from partner_mesh.analysis.layers import (
 from partner_mesh.analysis.network import NetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.results import Decision, Decisions, Results, Row
+from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
@@ -104,7 +105,7 @@ class Reach:
         self.layers: tuple[Layer, ...] = tuple(layers)
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
-        self._answers: dict[object, Sequence[Opinion]] = {}
+        self._answers: dict[tuple[int, int, int, PortSet], Sequence[Opinion]] = {}
         self._kinds = [self._numbered(layer) for layer in self.layers]
 
     @classmethod
@@ -180,7 +181,11 @@ class Reach:
                     after.append((mask, before))
                     continue
                 for kind, members in self._parted(number, mask):
-                    opinions = self._opinions(number, layer, source, kind, members, before)
+                    key = (number, self._kinds[number][source], kind, PortSet.union(each.ports for each in before.left))
+                    if key not in self._answers:
+                        endpoints, first = self.universe.endpoints, (members & -members).bit_length() - 1
+                        self._answers[key] = tuple(layer.opinions(endpoints[source], endpoints[first], key[3]))
+                    opinions = self._answers[key]
                     after.append((members, asked(before, opinions)))
             parts = after
         yield from parts
@@ -192,17 +197,6 @@ class Reach:
         for kind, members in kinds.items():
             yield kind, mask_of(members)
 
-    def _opinions(
-        self, number: int, layer: Layer, source: int, kind: int, members: Mask, before: _State
-    ) -> Sequence[Opinion]:
-        ports = PortSet.union(each.ports for each in before.left)
-        key = (number, self._kinds[number][source], kind, ports)
-        if key not in self._answers:
-            destination = (members & -members).bit_length() - 1
-            endpoints = self.universe.endpoints
-            self._answers[key] = tuple(layer.opinions(endpoints[source], endpoints[destination], ports))
-        return self._answers[key]
-
 
 def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
     for each in decisions:
@@ -212,4 +206,4 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
 
 def layers_of(world: World) -> list[Layer]:
     """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world)]
+    return [IngressLayer(world), SecurityGroupLayer(world)]

@@ -1,0 +1,271 @@
+"""The security group layer: which AWS group rules stand between pods, and between pods and addresses.
+
+`SecurityGroupPolicy` (vpcresources.k8s.aws/v1beta1) gives pods groups, by pod labels, by labels of their
+ServiceAccount, or by both; a pod that several select has the groups of all. Rules come as `SecurityGroup` documents. A pod without a
+policy shares its node's groups, which the objects do not tell: the layer has no opinion of that end. Groups only allow,
+and they keep state, so a connection needs a rule out of the source and a rule into the destination.
+
+In the CNI's standard mode pods on one node talk without passing their groups (Amazon EKS, Security groups for pods), so
+between two pods a missing rule is a refusal only where their node selectors keep them on different nodes.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from partner_mesh.analysis.layers import (
+    SECURITY_GROUP,
+    Addresses,
+    Because,
+    Endpoint,
+    Entry,
+    Opinion,
+    Partner,
+    Verdict,
+    Workload,
+)
+from partner_mesh.analysis.resources import Note, Resource
+from partner_mesh.analysis.selectors import Selector, SelectorError, label_selector, selects
+from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
+from partner_mesh.analysis.topology import Pods, World
+
+DOCUMENTS: Final = "ec2.partner-mesh.dev"
+POLICIES: Final = "vpcresources.k8s.aws"
+_RULE_FIELDS: Final = frozenset({"protocol", "fromPort", "toPort", "cidrBlocks", "securityGroups", "description"})
+_SAME_NODE: Final = "the two may share a node, where groups are not judged"
+_NODE_GROUPS: Final = "the groups of the other end's node are not among the objects"
+_POD_ADDRESS: Final = "the other end's address is not known"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """One rule: ports, and the addresses and groups that it admits. `trouble` says what of it cannot be read."""
+
+    ports: PortSet
+    addresses: AddressSet
+    groups: tuple[str, ...]
+    because: Because
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """A security group as a document tells it."""
+
+    resource: Resource
+    ingress: tuple[GroupRule, ...]
+    egress: tuple[GroupRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The groups of one workload: those whose rules are known, and the reason why not all of them are."""
+
+    ids: tuple[str, ...]
+    groups: tuple[Group, ...]
+    policies: tuple[Resource, ...]
+    trouble: str = ""
+
+
+class SecurityGroupLayer:
+    """Security groups of pods."""
+
+    name = SECURITY_GROUP
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.notes: list[Note] = []
+        self._groups = dict(self._documents())
+        self._held: dict[Endpoint, Held] = {
+            endpoint: held for endpoint, pods in world.workloads.items() if (held := self._of(pods))
+        }
+        self._used = {each for held in self._held.values() for each in held.ids}
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """No callers of its own."""
+        return ()
+
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
+        """Packets go straight."""
+        return ()
+
+    def address_sets(self) -> Iterator[AddressSet]:
+        """The CIDR blocks that rules name."""
+        for group in self._groups.values():
+            yield from (rule.addresses for rule in (*group.ingress, *group.egress) if rule.addresses)
+
+    def distinguishes(self, endpoint: Endpoint) -> Hashable:
+        """Workloads by their groups and nodes, addresses by themselves."""
+        if isinstance(endpoint, Workload):
+            pods = self.world.workloads[endpoint]
+            held = self._held.get(endpoint)
+            return held, tuple(sorted(pods.node_selector.items())), pods.addresses
+        return endpoint if self._held else None
+
+    def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+        """Out of the source's groups and into the destination's; nothing where neither end has groups."""
+        sides = [
+            self._side(held, direction, other, ports)
+            for held, direction, other in (
+                (self._held.get(source), "egress", destination),
+                (self._held.get(destination), "ingress", source),
+            )
+            if held is not None
+        ]
+        if not sides:
+            return ()
+        opinions = sides[0] if len(sides) == 1 else list(_both(*sides))
+        if self._apart(source, destination):
+            return opinions
+        return [_doubted(each) if each.verdict is Verdict.DENIED else each for each in opinions]
+
+    def _apart(self, source: Endpoint, destination: Endpoint) -> bool:
+        """Whether the ends are never on one node."""
+        if not (isinstance(source, Workload) and isinstance(destination, Workload)):
+            return True
+        one, other = self.world.workloads[source].node_selector, self.world.workloads[destination].node_selector
+        return any(key in other and other[key] != value for key, value in one.items())
+
+    def _side(self, held: Held, direction: str, other: Endpoint, ports: PortSet) -> list[Opinion]:
+        """What the groups of one end say of the other end."""
+        allowed: list[Opinion] = []
+        doubts: list[tuple[PortSet, Because]] = []
+        left = ports
+        for group in held.groups:
+            for rule in group.egress if direction == "egress" else group.ingress:
+                admits, reason = self._admits(rule, other)
+                taken = rule.ports & left
+                if admits and not rule.trouble and taken:
+                    allowed.append(Opinion(SECURITY_GROUP, Verdict.ALLOWED, taken, (rule.because,)))
+                    left -= taken
+                elif (admits or reason) and rule.ports:
+                    why = rule.trouble or reason
+                    doubts.append((rule.ports, Because.of(SECURITY_GROUP, group.resource, why, rule.because.path)))
+        found = allowed
+        if held.trouble and left:
+            because = tuple(Because.of(SECURITY_GROUP, each, held.trouble) for each in held.policies)
+            return [*found, Opinion(SECURITY_GROUP, Verdict.UNKNOWN, left, because)]
+        for doubtful, because_of in doubts:
+            if taken := doubtful & left:
+                found.append(Opinion(SECURITY_GROUP, Verdict.UNKNOWN, taken, (because_of,)))
+                left -= taken
+        if left:
+            because = tuple(Because.of(SECURITY_GROUP, each.resource) for each in held.groups)
+            because = because or tuple(Because.of(SECURITY_GROUP, each) for each in held.policies)
+            found.append(Opinion(SECURITY_GROUP, Verdict.DENIED, left, because))
+        return found
+
+    def _admits(self, rule: GroupRule, other: Endpoint) -> tuple[bool, str]:
+        """(whether a rule admits the other end, the reason why that cannot be told)."""
+        addresses = _addresses(other, self.world)
+        whole = not AddressSet.V4 - rule.addresses  # all of IPv4 holds whoever is asked about
+        if whole or (addresses and addresses <= rule.addresses):
+            return True, ""
+        if not isinstance(other, Workload):
+            unsure = bool(addresses & rule.addresses) if addresses else bool(rule.addresses or rule.groups)
+            return False, _POD_ADDRESS if unsure else ""
+        held = self._held.get(other)
+        if held is not None and set(held.ids) & set(rule.groups):
+            return True, ""
+        if held is None and any(each not in self._used for each in rule.groups):
+            return False, _NODE_GROUPS
+        return False, _POD_ADDRESS if rule.addresses and not addresses else ""
+
+    def _documents(self) -> Iterator[tuple[str, Group]]:
+        for resource in self.world.of(DOCUMENTS, "SecurityGroup"):
+            group = Group(resource, tuple(_rules(resource, "ingress")), tuple(_rules(resource, "egress")))
+            yield str(resource.spec.get("groupId") or resource.name), group
+
+    def _of(self, pods: Pods) -> Held | None:
+        """The groups of a workload; None where no SecurityGroupPolicy selects it."""
+        ids: list[str] = []
+        chosen: list[Resource] = []
+        trouble = ""
+        for resource in self.world.of(POLICIES, "SecurityGroupPolicy"):
+            if resource.namespace != pods.namespace:
+                continue
+            try:
+                selected = self._selects(resource, pods)
+            except SelectorError as error:
+                selected, trouble = True, str(error)
+            if selected:
+                chosen.append(resource)
+                groups = resource.spec.get("securityGroups")
+                ids += [str(each) for each in (groups.get("groupIds") if isinstance(groups, Mapping) else None) or ()]
+        if not chosen:
+            return None
+        ids = list(dict.fromkeys(ids))
+        unknown = [each for each in ids if each not in self._groups]
+        if unknown:
+            trouble = trouble or f"the rules of {', '.join(unknown)} are not among the objects"
+        return Held(
+            tuple(ids), tuple(self._groups[each] for each in ids if each in self._groups), tuple(chosen), trouble
+        )
+
+    def _selects(self, resource: Resource, pods: Pods) -> bool:
+        spec = resource.spec
+        selectors = [(spec.get("podSelector"), pods.labels), (spec.get("serviceAccountSelector"), self._account(pods))]
+        given: list[tuple[Selector, Mapping[str, str]]] = [
+            (label_selector(written), labels) for written, labels in selectors if written is not None
+        ]
+        return bool(given) and all(selects(selector, labels) for selector, labels in given)
+
+    def _account(self, pods: Pods) -> Mapping[str, str]:
+        for each in self.world.of("", "ServiceAccount"):
+            if (each.namespace, each.name) == (pods.namespace, pods.service_account):
+                return each.labels
+        return {}
+
+
+def _addresses(endpoint: Endpoint, world: World) -> AddressSet:
+    if isinstance(endpoint, Workload):
+        return world.workloads[endpoint].addresses
+    return endpoint.addresses if isinstance(endpoint, Addresses | Partner) else AddressSet.NONE
+
+
+def _rules(resource: Resource, direction: str) -> Iterator[GroupRule]:
+    for index, rule in enumerate(resource.spec.get(direction) or ()):
+        if not isinstance(rule, Mapping):
+            continue
+        trouble = "; ".join(f"unknown field {key}" for key in rule if key not in _RULE_FIELDS)
+        ports, addresses = PortSet.NONE, AddressSet.NONE
+        try:
+            ports = _ports(rule)
+            addresses = AddressSet.union(AddressSet.of(str(each)) for each in rule.get("cidrBlocks") or ())
+        except (ValueError, TypeError) as error:
+            ports, addresses, trouble = PortSet.ALL, AddressSet.ALL, str(error)
+        because = Because.of(SECURITY_GROUP, resource, path=("spec", direction, index))
+        yield GroupRule(ports, addresses, tuple(map(str, rule.get("securityGroups") or ())), because, trouble)
+
+
+def _ports(rule: Mapping[str, Any]) -> PortSet:
+    """The ports of a rule. `-1` is every protocol; AWS then ignores ports, as it does for ICMP."""
+    protocol = str(rule.get("protocol", "-1")).upper()
+    protocol = {"6": "TCP", "17": "UDP", "132": "SCTP"}.get(protocol, protocol)
+    if protocol in ("-1", "ALL"):
+        return PortSet.ALL
+    if protocol not in PROTOCOLS:
+        return PortSet.NONE
+    first, last = int(rule.get("fromPort", 0)), int(rule.get("toPort", 65535))
+    return PortSet.protocol(protocol) if (first, last) == (-1, -1) else PortSet.range(protocol, first, last)
+
+
+def _both(left: Sequence[Opinion], right: Sequence[Opinion]) -> Iterator[Opinion]:
+    """Each side must let the connection pass; of a refusal and a doubt the refusal counts."""
+    for one in left:
+        for other in right:
+            ports = one.ports & other.ports
+            if not ports:
+                continue
+            for verdict in (Verdict.DENIED, Verdict.UNKNOWN):
+                deciding = next((each for each in (one, other) if each.verdict is verdict), None)
+                if deciding is not None:
+                    yield Opinion(SECURITY_GROUP, verdict, ports, deciding.because)
+                    break
+            else:
+                yield Opinion(SECURITY_GROUP, Verdict.ALLOWED, ports, (*one.because, *other.because))
+
+
+def _doubted(opinion: Opinion) -> Opinion:
+    because = tuple(Because(b.layer, b.object, b.resource, _SAME_NODE, b.path) for b in opinion.because)
+    return Opinion(SECURITY_GROUP, Verdict.UNKNOWN, opinion.ports, because)

@@ -1,0 +1,72 @@
+"""Objects that may refuse connections and whose rules are not modelled: what they touch is `unknown`, never a guess."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from partner_mesh.analysis.layers import NETWORK_POLICY, Because
+from partner_mesh.analysis.policies import Action, Policy, Ports, Rule, Tier
+from partner_mesh.analysis.resources import Note, Resource
+from partner_mesh.analysis.selectors import Mask, SelectorError, label_selector
+from partner_mesh.analysis.universe import Universe
+
+
+def _endpoint_selector(resource: Resource, universe: Universe) -> Mask:
+    """Cilium: `spec.endpointSelector`, in the policy's namespace if it has one; several under `specs`."""
+    home = universe.namespace(resource.namespace) if resource.namespace else universe.workloads
+    written: list[Any] = [resource.body.get("spec"), *(resource.body.get("specs") or ())]
+    found = 0
+    for spec in written:
+        selector = spec.get("endpointSelector") if isinstance(spec, Mapping) else None
+        if isinstance(selector, Mapping):
+            try:
+                found |= home & label_selector(selector).mask(universe.labels)
+            except SelectorError:
+                return home
+    return found
+
+
+def _cluster_policy(_: Resource, universe: Universe) -> Mask:
+    return universe.workloads
+
+
+def _primary_network(resource: Resource, universe: Universe) -> Mask:
+    """OVN-Kubernetes: a primary network of its own parts a namespace from every other."""
+    spec = resource.spec.get("network") if resource.kind == "ClusterUserDefinedNetwork" else resource.spec
+    spec = spec if isinstance(spec, Mapping) else {}
+    layers = [spec.get("layer2"), spec.get("layer3")]
+    if not any(isinstance(each, Mapping) and each.get("role") == "Primary" for each in layers):
+        return 0
+    if resource.namespace:
+        return universe.namespace(resource.namespace)
+    try:
+        chosen = label_selector(resource.spec.get("namespaceSelector")).mask(universe.namespace_labels)
+    except SelectorError:
+        return universe.workloads
+    return chosen & universe.workloads
+
+
+_KINDS: Final[Mapping[tuple[str, str], Callable[[Resource, Universe], Mask]]] = {
+    ("cilium.io", "CiliumNetworkPolicy"): _endpoint_selector,
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"): _endpoint_selector,
+    ("policy.networking.k8s.io", "ClusterNetworkPolicy"): _cluster_policy,
+    ("crd.antrea.io", "NetworkPolicy"): _cluster_policy,
+    ("crd.antrea.io", "ClusterNetworkPolicy"): _cluster_policy,
+    ("k8s.ovn.org", "UserDefinedNetwork"): _primary_network,
+    ("k8s.ovn.org", "ClusterUserDefinedNetwork"): _primary_network,
+    ("k8s.ovn.org", "EgressFirewall"): lambda resource, universe: universe.namespace(resource.namespace),
+}
+
+
+def tiers(universe: Universe, notes: list[Note]) -> Iterator[Tier]:
+    """One tier, asked first, of doubts about everything that such objects may touch."""
+    policies: list[Policy] = []
+    for (group, kind), touched in _KINDS.items():
+        for resource in universe.world.of(group, kind):
+            if subjects := touched(resource, universe):
+                reason = f"{kind} is not modelled"
+                notes.append(Note(resource.source, f"{resource.title}: {reason}: what it touches is unknown"))
+                because = Because.of(NETWORK_POLICY, resource)
+                rule = Rule(Action.PASS, 0, Ports(), because, universe.everybody, reason)
+                policies.append(Policy(resource, (0.0, resource.title), subjects, (rule,), (rule,)))
+    if policies:
+        yield Tier("not modelled", float("-inf"), tuple(policies), Action.PASS)
