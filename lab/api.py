@@ -34,7 +34,9 @@ class Api:
     context: ssl.SSLContext
     token: str | None = None
     _connection: http.client.HTTPSConnection | None = None
-    _resources: dict[str, dict[str, tuple[str, bool]]] = field(default_factory=dict)  # apiVersion -> kind -> plural, namespaced
+    _resources: dict[str, dict[str, tuple[str, bool]]] = field(
+        default_factory=dict
+    )  # apiVersion -> kind -> plural, namespaced
 
     def apply(self, document: Document, *, dry_run: bool = False) -> dict[str, Any]:
         """Server-side apply, as Pulumi and kubectl do it; conflicts with other managers are errors."""
@@ -68,10 +70,15 @@ class Api:
 
     def service_account_token(self, namespace: str, name: str, audiences: Sequence[str], seconds: int = 43200) -> str:
         """A token as a projected volume would hold it. No audience: the API server's own."""
-        answer = self.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
-        })
+        answer = self.call(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+            {
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+            },
+        )
         return cast(str, answer["status"]["token"])
 
     def ready(self) -> bool:
@@ -85,7 +92,9 @@ class Api:
         for definition in definitions:
             while not _established(self.get(definition)):
                 if time.monotonic() > deadline:
-                    raise LabError(f"kube-apiserver: {definition['metadata']['name']} is not established after {seconds:.0f} s")
+                    raise LabError(
+                        f"kube-apiserver: {definition['metadata']['name']} is not established after {seconds:.0f} s"
+                    )
                 time.sleep(0.05)
         self._resources.clear()
 
@@ -112,7 +121,8 @@ class Api:
             listed = self.call("GET", root)
             self._resources[version] = {
                 entry["kind"]: (entry["name"], entry["namespaced"])
-                for entry in listed["resources"] if "/" not in entry["name"]
+                for entry in listed["resources"]
+                if "/" not in entry["name"]
             }
         if kind not in self._resources[version]:
             raise ApiError(404, f"the API server does not serve {kind} in {version}", f"{version} {kind}")

@@ -15,7 +15,10 @@ from partner_mesh.model import ChartRelease
 
 # The chart's published name -> its folder in the module. Other people's charts are not in it and are left out.
 FOLDERS: Final[Mapping[str, str]] = {
-    "base": "base", "istiod": "istio-control/istio-discovery", "cni": "istio-cni", "gateway": "gateway",
+    "base": "base",
+    "istiod": "istio-control/istio-discovery",
+    "cni": "istio-cni",
+    "gateway": "gateway",
 }
 KUBERNETES: Final = "v1.36.1"  # what capabilities the charts see
 
@@ -40,10 +43,24 @@ def render(tools: Tools, release: ChartRelease, folder: Path) -> list[dict[str, 
     with NamedTemporaryFile("w", suffix=".json") as values:
         json.dump(release.values, values)
         values.flush()
-        done = subprocess.run([
-            tools.built("helm"), "template", release.name, folder, "--namespace", release.namespace,
-            "--values", values.name, "--kube-version", KUBERNETES, "--include-crds",
-        ], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [
+                tools.built("helm"),
+                "template",
+                release.name,
+                folder,
+                "--namespace",
+                release.namespace,
+                "--values",
+                values.name,
+                "--kube-version",
+                KUBERNETES,
+                "--include-crds",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode != 0:
         raise LabError(f"helm: chart {release.chart} with the values of release {release.name}: {done.stderr.strip()}")
     documents = [document for document in yaml.load_all(done.stdout, Loader=_loader()) if document]
@@ -53,16 +70,30 @@ def render(tools: Tools, release: ChartRelease, folder: Path) -> list[dict[str, 
 
 
 def _place(document: dict[str, Any], namespace: str) -> None:
-    """helm installs what names no namespace into the release's; the kinds here without one are few and known."""
+    """What names no namespace is installed into the release's; kinds that have none are few and known."""
     if document["kind"] not in CLUSTER_SCOPED:
         document["metadata"].setdefault("namespace", namespace)
 
 
-CLUSTER_SCOPED: Final = frozenset({
-    "Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "PriorityClass",
-    "GatewayClass", "GlobalNetworkPolicy", "StorageClass", "Installation", "APIServer", "ClusterTrustBundle",
-})
+CLUSTER_SCOPED: Final = frozenset(
+    {
+        "Namespace",
+        "CustomResourceDefinition",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "PriorityClass",
+        "GatewayClass",
+        "GlobalNetworkPolicy",
+        "StorageClass",
+        "Installation",
+        "APIServer",
+        "ClusterTrustBundle",
+    }
+)
 
 
 def _loader() -> type[yaml.SafeLoader]:

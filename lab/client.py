@@ -1,6 +1,7 @@
-"""Sends probes: TCP, TLS and HTTP/1.1 from a chosen namespace and address, with the certificate and names it is told."""
+"""Sends probes: TCP, TLS and HTTP/1.1 from a chosen namespace and address, with the certificate and names asked for."""
 
 import asyncio
+import errno
 import json
 import socket
 import ssl
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
+
+from cryptography import x509
 
 from lab import http
 from lab.network import OUTSIDE, inside
@@ -45,13 +48,19 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
     try:
         connection = await _connected(probe, route)
     except OSError as error:
-        return Observation("refused", detail=error.strerror or str(error))
+        # The packet filter answers "administratively prohibited", which sockets report as an unreachable host.
+        outcome: Outcome = "filtered" if error.errno == errno.EHOSTUNREACH else "refused"
+        return Observation(outcome, detail=error.strerror or str(error))
     try:
         if probe.server_name is None:
             reader, writer = await asyncio.open_connection(sock=connection, limit=http.HEADER_LIMIT)
         else:
             reader, writer = await asyncio.open_connection(
-                sock=connection, limit=http.HEADER_LIMIT, ssl=contexts(probe.certificate), server_hostname=probe.server_name)
+                sock=connection,
+                limit=http.HEADER_LIMIT,
+                ssl=contexts(probe.certificate),
+                server_hostname=probe.server_name,
+            )
     except (OSError, EOFError) as error:
         connection.close()
         return Observation(_kind(error), detail=_detail(error))
@@ -73,7 +82,7 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
 async def _connected(probe: Probe, route: Route) -> socket.socket:
     with inside(route.netns):
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    connection.setblocking(False)
+    connection.setblocking(False)  # noqa: FBT003  # the standard library's name
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         if probe.address is not None:
@@ -120,10 +129,10 @@ def _names(writer: asyncio.StreamWriter) -> tuple[str, ...]:
     tls = writer.get_extra_info("ssl_object")
     if tls is None or (certificate := tls.getpeercert(binary_form=True)) is None:
         return ()
-    from cryptography import x509  # here: probes without TLS do not need it
-
     try:
-        extension = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        extension = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
     except x509.ExtensionNotFound:
         return ()
     return tuple(str(name.value) for name in extension.value)

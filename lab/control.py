@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,19 +34,30 @@ class Lab:
 
     @classmethod
     def start(
-        cls, documents: Sequence[Document], *, directory: Path | None = None, pod_range: str | None = None,
+        cls,
+        documents: Sequence[Document],
+        *,
+        directory: Path | None = None,
+        pod_range: str | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """Start one and wait until it is ready. Raises LabError with the component and the last lines of its log."""
         netns.require()
         directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "input.json").write_text(json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range}))
+        (directory / "input.json").write_text(
+            json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range})
+        )
         (directory / PROGRESS).touch()
         with (directory / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(
                 netns.isolated(netns.python("lab.daemon", str(directory))),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=netns.environment(), start_new_session=True)
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=netns.environment(),
+                start_new_session=True,
+            )
         lab = cls(directory, _daemon=daemon)
         (directory / "pid").write_text(str(daemon.pid))
         try:
@@ -69,7 +82,9 @@ class Lab:
         """Send several, some at a time; observations in the same order."""
         return [Observation.of(o) for o in self._ask("probes", [p.document() for p in probes])]
 
-    def until(self, probe: Probe, holds: Callable[[Observation], bool], seconds: float = 10.0) -> tuple[Observation, float]:
+    def until(
+        self, probe: Probe, holds: Callable[[Observation], bool], seconds: float = 10.0
+    ) -> tuple[Observation, float]:
         """Send it again and again until an observation holds; the last one and how long it took, held or not."""
         began = time.monotonic()
         while True:
@@ -86,6 +101,10 @@ class Lab:
         """Remove objects."""
         self._ask("delete", [dict(d) for d in documents])
 
+    def enforce(self, enforcing: bool) -> None:  # noqa: FBT001  # it is the one thing said
+        """Switch the enforcement of NetworkPolicies on or off: off shows what the mesh alone turns away."""
+        self._ask("enforce", enforcing)
+
     def status(self) -> Mapping[str, Any]:
         """Processes, addresses, hosts, requests counted: for people and tests."""
         return dict(self._ask("status"))
@@ -93,16 +112,12 @@ class Lab:
     def stop(self) -> None:
         """Stop it and wait until its sandbox is gone."""
         pid = int((self.directory / "pid").read_text())
-        try:
+        with suppress(LabError, OSError):
             self._ask("stop")
-        except (LabError, OSError):
-            pass
         if not self._gone(pid, STOP_SECONDS if (self.directory / SOCKET).exists() else 1.0):
             # The sandbox's first process goes with its parent, and everything inside goes with that.
-            try:
-                os.killpg(pid, 9)
-            except ProcessLookupError:
-                pass
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
             self._gone(pid, 5.0)
         if self._socket is not None:
             self._socket.close()
@@ -141,7 +156,7 @@ class Lab:
             connection.connect(str(self.directory / SOCKET))
             self._socket = connection
         self._socket.sendall(json.dumps({"command": command, "argument": argument}).encode() + b"\n")
-        parts = []
+        parts: list[bytes] = []
         while not (parts and parts[-1].endswith(b"\n")):
             part = self._socket.recv(1 << 20)
             if not part:
@@ -155,7 +170,9 @@ class Lab:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
         if kind is None:
             shutil.rmtree(self.directory, ignore_errors=True)

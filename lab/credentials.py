@@ -92,6 +92,9 @@ def _secret(namespace: str, name: str, pair: Pair, root: Authority | None) -> di
     if root is not None:
         data["ca.crt"] = root.certificate
     return {
-        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name, "namespace": namespace},
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {"name": name, "namespace": namespace},
         "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
     }

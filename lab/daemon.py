@@ -90,19 +90,28 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
     async def delete(argument: Any) -> None:
         await session.delete(argument)
 
+    async def enforce(argument: Any) -> None:
+        await session.enforce(bool(argument))
+
     async def status(_: Any) -> Any:
         return {
-            "processes": {name: {"pid": p.popen.pid, "alive": p.alive, "log": str(p.log)} for name, p in session.processes.running.items()},
+            "processes": {
+                name: {"pid": p.popen.pid, "alive": p.alive, "log": str(p.log)}
+                for name, p in session.processes.running.items()
+            },
             "workloads": {key: w.address for key, w in session.world.workloads.items()},
-            "proxies": session.proxies(), "hosts": dict(session.world.hosts), "balancers": dict(session.world.balancers),
+            "proxies": session.proxies(),
+            "hosts": dict(session.world.hosts),
+            "balancers": dict(session.world.balancers),
             "remotes": {r.host: r.address for r in session.world.remotes.values()},
-            "requests": session.servers.requests, "skipped": session.skipped,
+            "requests": session.servers.requests,
+            "skipped": session.skipped,
         }
 
     async def stop(_: Any) -> None:
         stopping.set()
 
-    return {"probes": probes, "apply": apply, "delete": delete, "status": status, "stop": stop}
+    return {"probes": probes, "apply": apply, "delete": delete, "enforce": enforce, "status": status, "stop": stop}
 
 
 if __name__ == "__main__":

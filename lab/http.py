@@ -18,11 +18,12 @@ class Message:
 
     @property
     def keeps_alive(self) -> bool:
+        """Whether the sender expects more on this connection."""
         return self.headers.get("connection", "").lower() != "close"
 
 
 async def read(reader: asyncio.StreamReader, *, answers: str | None = None) -> Message | None:
-    """The next message, None if the peer closed before it. `answers`: the method an answer belongs to (HEAD has no body).
+    """The next message, None if the peer closed before it. `answers`: the method that an answer belongs to.
 
     Raises ValueError for what is not HTTP/1, EOFError (IncompleteReadError) if cut short.
     """

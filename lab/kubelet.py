@@ -22,7 +22,9 @@ from lab.world import Workload
 
 PROXY_GROUP: Final = 1337
 PROXY_CONTAINER: Final = "istio-proxy"
-CNI_ONLY: Final = frozenset({"--run-validation", "--skip-rule-apply"})  # with these the CNI plugin sets the rules; here we do
+CNI_ONLY: Final = frozenset(
+    {"--run-validation", "--skip-rule-apply"}
+)  # with these the CNI plugin sets the rules; here we do
 PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 CPU_LIMIT: Final = "1"  # cores a container may think it has: Envoy's worker threads follow from it
 
@@ -68,17 +70,26 @@ class Kubelet:
         """The Pod in the API server, injected if the cluster says so, with its address in its status."""
         template = workload.template
         document = {
-            "apiVersion": "v1", "kind": "Pod",
+            "apiVersion": "v1",
+            "kind": "Pod",
             "metadata": {
                 **{k: v for k, v in template.get("metadata", {}).items() if k in {"labels", "annotations"}},
-                "name": f"{workload.name}-0", "namespace": workload.namespace,
+                "name": f"{workload.name}-0",
+                "namespace": workload.namespace,
             },
             "spec": {**template["spec"], "nodeName": "lab", "serviceAccountName": workload.service_account},
         }
         admitted = self.api.create(document)
-        conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "PodScheduled", "ContainersReady", "Ready")]
-        status = {"phase": "Running", "hostIP": NODE, "podIP": workload.address, "podIPs": [{"ip": workload.address}],
-                  "conditions": conditions}
+        conditions = [
+            {"type": kind, "status": "True"} for kind in ("Initialized", "PodScheduled", "ContainersReady", "Ready")
+        ]
+        status = {
+            "phase": "Running",
+            "hostIP": NODE,
+            "podIP": workload.address,
+            "podIPs": [{"ip": workload.address}],
+            "conditions": conditions,
+        }
         self.api.status(document, status)
         pod = Pod(workload, {**admitted, "status": status}, netns, self.directory / workload.netns)
         self.pods[workload.key] = pod
@@ -92,8 +103,10 @@ class Kubelet:
                 continue
             name = f"{pod.process}-init"
             process = self.processes.start(
-                name, [self.tools.built("pilot-agent"), *arguments, "-g", str(PROXY_GROUP)],
-                env={"PATH": PATH, **self._environment(pod, container)}, netns=pod.netns,
+                name,
+                [self.tools.built("pilot-agent"), *arguments, "-g", str(PROXY_GROUP)],
+                env={"PATH": PATH, **self._environment(pod, container)},
+                netns=pod.netns,
             )
             if process.popen.wait() != 0:
                 raise process.failure("cannot set up interception")
@@ -103,7 +116,9 @@ class Kubelet:
         """pilot-agent with Envoy as the injected container describes it."""
         container = pod.proxy
         if container is None:
-            raise LabError(f"{pod.workload.key}: the Pod was not injected: its namespace's or its own labels name no revision")
+            raise LabError(
+                f"{pod.workload.key}: the Pod was not injected: its namespace's or its own labels name no revision"
+            )
         self._mount(pod, container)
         environment = self._environment(pod, container)
         # What the image has at fixed places.
@@ -112,19 +127,30 @@ class Kubelet:
         environment["PROXY_CONFIG"] = json.dumps(config)
         self.processes.start(
             pod.process,
-            [self.tools.built("pilot-agent"), *_expanded(container["args"], environment), f"--templateFile={self.tools.bootstrap}"],
+            [
+                self.tools.built("pilot-agent"),
+                *_expanded(container["args"], environment),
+                f"--templateFile={self.tools.bootstrap}",
+            ],
             env={"PATH": PATH, "HOME": str(pod.directory), **environment},
-            cwd=pod.directory, netns=pod.netns, gid=PROXY_GROUP,
+            cwd=pod.directory,
+            netns=pod.netns,
+            gid=PROXY_GROUP,
         )
 
-    def start_container(self, pod: Pod, program: Path, *, extra: Sequence[str] = (), env: Mapping[str, str] | None = None) -> None:
+    def start_container(
+        self, pod: Pod, program: Path, *, extra: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> None:
         """The Pod's first container as a process: istiod."""
         container = pod.document["spec"]["containers"][0]
         self._mount(pod, container)
         environment = {**self._environment(pod, container), **(env or {})}
         self.processes.start(
-            pod.process, [program, *_expanded(container.get("args", ()), environment), *extra],
-            env={"PATH": PATH, "HOME": str(pod.directory), **environment}, cwd=pod.directory, netns=pod.netns,
+            pod.process,
+            [program, *_expanded(container.get("args", ()), environment), *extra],
+            env={"PATH": PATH, "HOME": str(pod.directory), **environment},
+            cwd=pod.directory,
+            netns=pod.netns,
         )
 
     def _mount(self, pod: Pod, container: Mapping[str, Any]) -> None:
@@ -141,23 +167,34 @@ class Kubelet:
         for source in [volume, *volume.get("projected", {}).get("sources", ())]:
             if (token := source.get("serviceAccountToken")) is not None:
                 audiences = [token["audience"]] if "audience" in token else []
-                yield token["path"], self.api.service_account_token(
-                    pod.workload.namespace, pod.workload.service_account, audiences)
+                yield (
+                    token["path"],
+                    self.api.service_account_token(pod.workload.namespace, pod.workload.service_account, audiences),
+                )
             for item in source.get("downwardAPI", {}).get("items", ()):
                 yield item["path"], _map_file(pod.document["metadata"], item["fieldRef"]["fieldPath"])
             if "configMap" in source:
-                yield from self._config_map(pod, source["configMap"]["name"], optional=source["configMap"].get("optional", False))
+                yield from self._config_map(
+                    pod, source["configMap"]["name"], optional=source["configMap"].get("optional", False)
+                )
 
     def _config_map(self, pod: Pod, name: str, *, optional: bool) -> Iterable[tuple[str, str]]:
-        found = self.api.get({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": pod.workload.namespace}})
+        found = self.api.get(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": pod.workload.namespace}}
+        )
         if found is None and not optional:
             raise LabError(f"{pod.workload.key}: its volume needs ConfigMap {name}, which does not exist")
-        return (found or {}).get("data", {}).items()
+        data: dict[str, str] = (found or {}).get("data", {})
+        return data.items()
 
     def _environment(self, pod: Pod, container: Mapping[str, Any]) -> dict[str, str]:
         environment: dict[str, str] = {}
         for variable in container.get("env", ()):
-            value = variable.get("value", "") if "valueFrom" not in variable else _value_from(pod.document, variable["valueFrom"], container)
+            value = (
+                variable.get("value", "")
+                if "valueFrom" not in variable
+                else _value_from(pod.document, variable["valueFrom"], container)
+            )
             if value is not None:
                 environment[variable["name"]] = _expanded([value], environment)[0]
         return environment
@@ -168,7 +205,9 @@ def _value_from(pod: Mapping[str, Any], source: Mapping[str, Any], container: Ma
         return _field(pod, reference["fieldPath"])
     if (resource := source.get("resourceFieldRef")) is not None:
         return CPU_LIMIT if resource["resource"].endswith(".cpu") else None  # memory: not limited here
-    raise LabError(f"container {container['name']}: the lab resolves fieldRef and resourceFieldRef, not {sorted(source)}")
+    raise LabError(
+        f"container {container['name']}: the lab resolves fieldRef and resourceFieldRef, not {sorted(source)}"
+    )
 
 
 def _field(pod: Mapping[str, Any], path: str) -> str:

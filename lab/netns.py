@@ -15,9 +15,23 @@ from typing import Final
 from lab import LabError
 
 UNSHARE: Final = (
-    "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+    "unshare",
+    "--net",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--propagation",
+    "private",
 )
-PROGRAMS: Final = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "iptables-restore": "iptables"}
+PROGRAMS: Final = {
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "iptables-restore": "iptables",
+}
 
 
 def refusal() -> str | None:
@@ -33,8 +47,8 @@ def refusal() -> str | None:
     if tried.returncode != 0:
         reason = tried.stderr.strip() or f"status {tried.returncode}"
         return (
-            f"this machine does not allow network namespaces with veth pairs here ({reason}); run as root, in a container "
-            "with --cap-add SYS_ADMIN --cap-add NET_ADMIN. Tiers 1 and 2 need neither: lab test --tier 2"
+            f"this machine does not allow network namespaces with veth pairs here ({reason}); run as root, in a "
+            "container with --cap-add SYS_ADMIN --cap-add NET_ADMIN. Tiers 1 and 2 need neither: lab test --tier 2"
         )
     return None
 
@@ -64,7 +78,11 @@ def environment() -> dict[str, str]:
 
 # Whether the kernel lets us make what the lab is made of: a link pair, and a rule that redirects.
 _JOIN: Final = (
-    "sh", "-ec",
-    'ip link add lab0 type veth peer name lab1; nft add table ip lab; '
-    'nft add chain ip lab out "{ type nat hook output priority 0; }"; nft add rule ip lab out tcp dport 1 redirect to :2; exec "$0"',
+    "sh",
+    "-ec",
+    """ip link add lab0 type veth peer name lab1
+    nft add table ip lab
+    nft add chain ip lab out "{ type nat hook output priority 0; }"
+    nft add rule ip lab out tcp dport 1 redirect to :2
+    exec "$0" """,
 )

@@ -1,4 +1,4 @@
-"""The network inside the sandbox, shaped as the cloud's: routed pods, a service table, load balancers, an outside world.
+"""The network inside the sandbox, shaped as the cloud's: routed pods, a service table, load balancers, an outside.
 
 Each pod has a namespace with one /32 address and a veth pair to the node, its default route through 169.254.1.1, as the
 VPC CNI does it. The node is the sandbox's own namespace: it routes, turns Service addresses into pods (what kube-proxy
@@ -56,18 +56,30 @@ class Network:
         self.namespaces[name] = number
         inside, link = netns_path(name), f"eni{number}"
         run("ip", "netns", "add", name)
-        run("ip", "-batch", "-", given=(
-            f"link add {link} type veth peer name eth0 netns {name}\n"
-            f"link set {link} up\n"
-            f"route add {address}/32 dev {link}\n"
-        ))
-        run("ip", "-netns", name, "-batch", "-", given=(
-            "link set lo up\n"
-            f"addr add {address}/32 dev eth0\n"
-            "link set eth0 up\n"
-            f"route add {NODE} dev eth0 scope link\n"
-            f"route add default via {NODE} dev eth0\n"
-        ))
+        run(
+            "ip",
+            "-batch",
+            "-",
+            given=(
+                f"link add {link} type veth peer name eth0 netns {name}\n"
+                f"link set {link} up\n"
+                f"route add {address}/32 dev {link}\n"
+            ),
+        )
+        run(
+            "ip",
+            "-netns",
+            name,
+            "-batch",
+            "-",
+            given=(
+                "link set lo up\n"
+                f"addr add {address}/32 dev eth0\n"
+                "link set eth0 up\n"
+                f"route add {NODE} dev eth0 scope link\n"
+                f"route add default via {NODE} dev eth0\n"
+            ),
+        )
         # Gateways bind 80 and 443 without being root there; the injected Pod asks for this very setting.
         run("nsenter", f"--net={inside}", "sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=0")
         return inside
@@ -94,8 +106,12 @@ class Network:
         del self.namespaces[name]
 
     def translate(self, table: Mapping[Endpoint, Sequence[Endpoint]]) -> None:
-        """Replace the table of Service and load balancer addresses. An address without endpoints refuses connections."""
+        """Replace the table of Service and load balancer addresses. Without endpoints an address refuses."""
         run("nft", "-f", "-", given=nat_rules(table))
+
+    def filter(self, ruleset: str) -> None:
+        """Load a packet filter that replaces the one before."""
+        run("nft", "-f", "-", given=ruleset)
 
 
 def nat_rules(table: Mapping[Endpoint, Sequence[Endpoint]]) -> str:
@@ -146,7 +162,9 @@ def inside(name: str | None) -> Iterator[None]:
         os.close(here)
 
 
-def listener(name: str | None, address: str, port: int, *, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+def listener(
+    name: str | None, address: str, port: int, *, kind: socket.SocketKind = socket.SOCK_STREAM
+) -> socket.socket:
     """A bound, non-blocking socket in a namespace; streams listen."""
     with inside(name):
         bound = socket.socket(socket.AF_INET, kind)
@@ -154,7 +172,7 @@ def listener(name: str | None, address: str, port: int, *, kind: socket.SocketKi
     bound.bind((address, port))
     if kind is socket.SOCK_STREAM:
         bound.listen(512)
-    bound.setblocking(False)
+    bound.setblocking(False)  # noqa: FBT003  # the standard library's name
     return bound
 
 

@@ -78,7 +78,7 @@ def _changed(document: Document) -> dict[str, Any]:
 
 
 def _runs_istiod(deployment: Document) -> bool:
-    return deployment["spec"]["template"].get("metadata", {}).get("labels", {}).get("app") == "istiod"
+    return bool(deployment["spec"]["template"].get("metadata", {}).get("labels", {}).get("app") == "istiod")
 
 
 def _without_metrics(text: str) -> str:
@@ -101,8 +101,16 @@ def _surroundings(documents: Sequence[Document]) -> Iterator[dict[str, Any]]:
             namespace = document["metadata"].get("namespace", "default")
             if ("ServiceAccount", namespace, account) not in have:
                 have.add(("ServiceAccount", namespace, account))
-                added.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace}})
-    for namespace in dict.fromkeys(d["metadata"]["namespace"] for d in [*documents, *added] if "namespace" in d["metadata"]):
+                added.append(
+                    {
+                        "apiVersion": "v1",
+                        "kind": "ServiceAccount",
+                        "metadata": {"name": account, "namespace": namespace},
+                    }
+                )
+    for namespace in dict.fromkeys(
+        d["metadata"]["namespace"] for d in [*documents, *added] if "namespace" in d["metadata"]
+    ):
         if ("Namespace", "", namespace) not in have:
             added.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     yield from added
@@ -111,13 +119,34 @@ def _surroundings(documents: Sequence[Document]) -> Iterator[dict[str, Any]]:
 def _dns() -> list[dict[str, Any]]:
     labels = {"k8s-app": "kube-dns"}
     port = {"name": "dns", "port": 53, "protocol": "UDP"}
-    container = {"name": "coredns", "image": "coredns", "ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}]}
+    container = {
+        "name": "coredns",
+        "image": "coredns",
+        "ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}],
+    }
     return [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coredns", "namespace": "kube-system"},
-         "spec": {"selector": {"matchLabels": labels}, "template": {
-             "metadata": {"labels": labels}, "spec": {"serviceAccountName": "coredns", "containers": [container]}}}},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": "kube-system"},
-         "spec": {"selector": labels, "clusterIP": DNS_ADDRESS, "ports": [port, {**port, "name": "dns-tcp", "protocol": "TCP"}]}},
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"serviceAccountName": "coredns", "containers": [container]},
+                },
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+            "spec": {
+                "selector": labels,
+                "clusterIP": DNS_ADDRESS,
+                "ports": [port, {**port, "name": "dns-tcp", "protocol": "TCP"}],
+            },
+        },
     ]
 
 

@@ -70,7 +70,12 @@ class Authority:
         return cls(name, certificate.public_bytes(serialization.Encoding.PEM), certificate, key)
 
     def issue(
-        self, common_name: str, names: Sequence[str] = (), *, organization: str | None = None, ends: datetime.timedelta = DAY
+        self,
+        common_name: str,
+        names: Sequence[str] = (),
+        *,
+        organization: str | None = None,
+        ends: datetime.timedelta = DAY,
     ) -> Pair:
         """A certificate for client and server use. `names`: DNS names, addresses or URIs. Negative `ends`: expired."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -80,7 +85,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs=False), critical=True)
             .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
             )
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
@@ -98,7 +104,9 @@ def signing_key() -> tuple[bytes, bytes]:
 
 
 def _pem(key: Key) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _subject(common_name: str, organization: str | None) -> x509.Name:
@@ -125,8 +133,15 @@ def _unsigned(
 
 def _key_usage(*, signs: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=True, content_commitment=False, key_encipherment=not signs, data_encipherment=False,
-        key_agreement=False, key_cert_sign=signs, crl_sign=signs, encipher_only=False, decipher_only=False,
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=not signs,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

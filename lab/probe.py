@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-Outcome = Literal["answered", "refused", "reset", "handshake", "timeout", "silent"]
+Outcome = Literal["answered", "filtered", "refused", "reset", "handshake", "timeout", "silent"]
 
 OUTSIDE = "outside"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """What a client shows: signed by `authority` (a credential `<namespace>/<secret>`, or any other name: a stranger's CA)."""
+    """What a client shows: signed by `authority` (credential `<namespace>/<secret>`; any other name: a stranger's)."""
 
     authority: str
     names: tuple[str, ...] = ()
@@ -48,17 +48,26 @@ class Probe:
     def of(cls, document: Mapping[str, Any]) -> Self:
         """From JSON."""
         certificate = document.get("certificate")
-        return cls(**{**document, "certificate": None if certificate is None else ClientCertificate(
-            certificate["authority"], tuple(certificate.get("names", ())), certificate.get("expired", False))})
+        return cls(
+            **{
+                **document,
+                "certificate": None
+                if certificate is None
+                else ClientCertificate(
+                    certificate["authority"], tuple(certificate.get("names", ())), certificate.get("expired", False)
+                ),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What came of it.
 
-    `answered`: an HTTP status came back. `refused`: no connection. `reset`: the connection was cut without TLS alert or
-    answer. `handshake`: TLS ended with an alert, `detail` names it. `timeout`: nothing in time. `silent`: closed in
-    good order without an answer.
+    `answered`: an HTTP status came back. `filtered`: a NetworkPolicy let no packet through. `refused`: nobody listens.
+    `handshake`: TLS ended with an alert, `detail` names it. `reset`: the connection was cut before an answer; a client
+    certificate that the server wants and does not get may show as either. `timeout`: nothing in time. `silent`: closed
+    in good order without an answer.
     """
 
     outcome: Outcome
@@ -93,4 +102,8 @@ class Observation:
         """For a person."""
         if self.outcome != "answered":
             return f"{self.outcome}{': ' + self.detail if self.detail else ''}"
-        return f"{self.status}, answered by {self.reached}" if self.permitted else f"{self.status} {self.text.strip()[:80]}".strip()
+        return (
+            f"{self.status}, answered by {self.reached}"
+            if self.permitted
+            else f"{self.status} {self.text.strip()[:80]}".strip()
+        )

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the lab: each in its own group, its output in a file, all stopped in reverse order."""
+"""Child processes that never outlive the lab: each in its own group, output in a file, stopped in reverse order."""
 
 import ctypes
 import os
@@ -31,6 +31,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
+        """Whether it has not ended."""
         return self.popen.poll() is None
 
     def tail(self, lines: int = TAIL_LINES) -> str:
@@ -80,10 +81,15 @@ class Processes:
             try:
                 popen = subprocess.Popen(
                     [str(part) for part in argv],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                    cwd=cwd or self.directory, env=dict(env) if env is not None else None,
-                    start_new_session=True, group=gid, extra_groups=[gid] if gid is not None else None,
-                    preexec_fn=_child(netns),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    cwd=cwd or self.directory,
+                    env=dict(env) if env is not None else None,
+                    start_new_session=True,
+                    group=gid,
+                    extra_groups=[gid] if gid is not None else None,
+                    preexec_fn=_child(netns),  # noqa: PLW1509  # no thread of ours holds a lock it needs
                 )
             except OSError as error:
                 raise LabError(f"{name}: cannot start {argv[0]}: {error}") from error
@@ -91,7 +97,9 @@ class Processes:
         self.running[name] = process
         return process
 
-    def wait_until(self, name: str, ready: Callable[[], bool], *, seconds: float = 60.0, what: str = "not ready") -> float:
+    def wait_until(
+        self, name: str, ready: Callable[[], bool], *, seconds: float = 60.0, what: str = "not ready"
+    ) -> float:
         """Poll until ready; seconds taken. A process that ends meanwhile, or the time running out, raises LabError."""
         process, began = self.running[name], time.monotonic()
         pause, reason = 0.02, ""
@@ -125,7 +133,9 @@ class Processes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop_all()
 
 

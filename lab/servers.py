@@ -29,12 +29,14 @@ class Servers:
 
     async def add(self, netns: str, address: str, port: int, name: str, context: ssl.SSLContext | None = None) -> None:
         """Serve HTTP, over TLS with a context, at an address of a namespace."""
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._serve(reader, writer, name, port)
 
         bound = listener(netns, address, port)
         self.running[(netns if address == "0.0.0.0" else address, port)] = await asyncio.start_server(
-            serve, sock=bound, ssl=context, limit=http.HEADER_LIMIT)
+            serve, sock=bound, ssl=context, limit=http.HEADER_LIMIT
+        )
 
     async def remove(self, netns: str) -> None:
         """Those of one pod."""
@@ -57,8 +59,13 @@ class Servers:
                     await asyncio.sleep(delay)
                 status = int(request.headers.get("x-lab-status", "200"))
                 body = json.dumps(_seen(request, writer, name, port)).encode()
-                headers = [("content-type", "application/json"), ("connection", "keep-alive" if request.keeps_alive else "close")]
-                writer.write(http.encode(f"HTTP/1.1 {status} Lab", headers, b"" if request.start[0] == "HEAD" else body))
+                headers = [
+                    ("content-type", "application/json"),
+                    ("connection", "keep-alive" if request.keeps_alive else "close"),
+                ]
+                writer.write(
+                    http.encode(f"HTTP/1.1 {status} Lab", headers, b"" if request.start[0] == "HEAD" else body)
+                )
                 await writer.drain()
                 if not request.keeps_alive:
                     break
@@ -70,14 +77,20 @@ class Servers:
 
 def _seen(request: http.Message, writer: asyncio.StreamWriter, name: str, port: int) -> dict[str, Any]:
     seen: dict[str, Any] = {
-        "server": name, "port": port, "method": request.start[0], "path": request.start[1],
-        "headers": dict(request.headers), "client": writer.get_extra_info("peername")[0], "length": len(request.body),
+        "server": name,
+        "port": port,
+        "method": request.start[0],
+        "path": request.start[1],
+        "headers": dict(request.headers),
+        "client": writer.get_extra_info("peername")[0],
+        "length": len(request.body),
     }
     tls = writer.get_extra_info("ssl_object")
     if tls is not None:
         certificate = tls.getpeercert() or {}
         seen["tls"] = {
-            "serverName": getattr(tls, "lab_server_name", None), "version": tls.version(),
+            "serverName": getattr(tls, "lab_server_name", None),
+            "version": tls.version(),
             "clientNames": [value for _, value in certificate.get("subjectAltName", ())],
         }
     return seen
@@ -85,10 +98,11 @@ def _seen(request: http.Message, writer: asyncio.StreamWriter, name: str, port: 
 
 def record_server_name(context: ssl.SSLContext) -> None:
     """Keep the name that the client asked for, for the answer."""
+
     def keep(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         tls.lab_server_name = name  # type: ignore[attr-defined]  # the ssl module keeps it on clients only
 
-    context.sni_callback = keep  # type: ignore[assignment]  # typeshed wants a return value; None means go on
+    context.sni_callback = keep
 
 
 def _no_delay(writer: asyncio.StreamWriter) -> None:

@@ -1,7 +1,7 @@
 """One running lab: started from documents, asked with probes, changed with apply, stopped without trace.
 
-Lives inside the sandbox (`lab.netns`); from outside talk to it through `lab.control`. Blocking work (the API, processes)
-runs on one thread of its own, because meanwhile the event loop must answer DNS queries and requests.
+Lives inside the sandbox (`lab.netns`); from outside talk to it through `lab.control`. Blocking work (API, processes)
+runs on a thread of its own, because meanwhile the event loop must answer DNS queries and requests.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
-from lab import LabError, client
+from lab import LabError, client, packet_filter
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane
 from lab.credentials import PUBLIC, Credentials
@@ -34,8 +34,20 @@ T = TypeVar("T")
 ISTIOD: Final = "istiod"
 OUTSIDE_ADDRESS: Final = "192.0.2.1"
 # Kinds that must be there before others can refer to them or be admitted.
-FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role",
-                "RoleBinding", "ConfigMap", "Secret", "Service", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+FIRST: Final = (
+    "Namespace",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Service",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+)
 PROBES_AT_ONCE: Final = 16
 
 
@@ -47,6 +59,7 @@ class Session:
     directory: Path
     report: Callable[[str], None] = lambda _: None
     pod_range: str = POD_RANGE
+    enforcing: bool = True  # NetworkPolicies; off shows what the mesh alone turns away
     network: Network = field(default_factory=Network)
     credentials: Credentials = field(default_factory=Credentials)
     servers: Servers = field(default_factory=Servers)
@@ -62,7 +75,9 @@ class Session:
 
     def __post_init__(self) -> None:
         self.processes = Processes(self.directory / "logs")
-        self.plane = ControlPlane(self.tools, self.processes, self.directory / "control-plane", bind="0.0.0.0", addresses=(NODE,))
+        self.plane = ControlPlane(
+            self.tools, self.processes, self.directory / "control-plane", bind="0.0.0.0", addresses=(NODE,)
+        )
 
     async def start(self, documents: Sequence[Document]) -> None:
         """From documents (rendered charts, compiled objects, inventory) to a mesh whose every proxy is ready."""
@@ -78,7 +93,9 @@ class Session:
         await self._aside(lambda: self._apply([d for d in self.documents if d["kind"] not in FIRST]))
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.documents) - len(self.skipped)} objects applied")
         await self._start_remotes()
-        await self._start_workloads([w for w in self.world.workloads.values() if w.netns not in self.network.namespaces])
+        await self._start_workloads(
+            [w for w in self.world.workloads.values() if w.netns not in self.network.namespaces]
+        )
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.proxies())} proxies are ready")
 
     async def probe(self, probe: Probe) -> Observation:
@@ -98,8 +115,14 @@ class Session:
     def route(self, probe: Probe) -> client.Route:
         """From which namespace to which address. Raises LabError for a source or a target nobody has."""
         if probe.source != OUTSIDE and probe.source not in self.world.workloads:
-            raise LabError(f"probe: there is no workload {probe.source}; there are {', '.join(sorted(self.world.workloads))}")
-        target = self.world.workloads[probe.to].address if probe.to in self.world.workloads else self.resolve(probe.to) or probe.to
+            raise LabError(
+                f"probe: there is no workload {probe.source}; there are {', '.join(sorted(self.world.workloads))}"
+            )
+        target = (
+            self.world.workloads[probe.to].address
+            if probe.to in self.world.workloads
+            else self.resolve(probe.to) or probe.to
+        )
         if not target.replace(".", "").isdigit():
             raise LabError(f"probe: nobody is called {probe.to}")
         return client.Route(client.namespace_of(probe.source), target, probe.port)
@@ -113,9 +136,14 @@ class Session:
 
     async def delete(self, documents: Sequence[Document]) -> None:
         """Remove objects of a running lab."""
-        await self._aside(lambda: [self.api.delete(d) for d in documents])
+        await self._aside(lambda: self._delete(documents))
         gone = {_key(d) for d in documents}
         await self._refresh([d for d in self.documents if _key(d) not in gone])
+
+    async def enforce(self, enforcing: bool) -> None:  # noqa: FBT001  # it is the one thing said
+        """Switch the enforcement of NetworkPolicies on or off."""
+        self.enforcing = enforcing
+        await self._aside(self._filter)
 
     async def stop(self) -> None:
         """Everything, whatever state it is in."""
@@ -148,7 +176,10 @@ class Session:
         etc.mkdir(parents=True, exist_ok=True)
         (etc / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\nsearch svc.cluster.local cluster.local\n")
         (etc / "ca-certificates.crt").write_bytes(self.credentials.authority(PUBLIC).certificate)
-        for name, target in (("resolv.conf", "/etc/resolv.conf"), ("ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt")):
+        for name, target in (
+            ("resolv.conf", "/etc/resolv.conf"),
+            ("ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
+        ):
             if Path(target).exists():
                 run("mount", "--bind", str(etc / name), str(Path(target).resolve()))
 
@@ -188,17 +219,19 @@ class Session:
         self._wait_webhooks()
 
     def _wait_webhooks(self, seconds: float = 30.0) -> None:
-        """istiod writes its root into each webhook; before that nothing can be admitted."""
+        """Until istiod has written its root into each webhook, nothing can be admitted."""
         deadline = time.monotonic() + seconds
         kinds = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
         for document in [d for d in self.documents if d["kind"] in kinds]:
             while not all("caBundle" in w["clientConfig"] for w in (self.api.get(document) or {}).get("webhooks", ())):
                 if time.monotonic() > deadline:
-                    raise LabError(f"istiod: {document['kind']} {document['metadata']['name']} has no caBundle after {seconds:.0f} s")
+                    raise LabError(
+                        f"istiod: {document['kind']} {document['metadata']['name']} has no caBundle after {seconds} s"
+                    )
                 time.sleep(0.05)
 
     async def _start_workloads(self, workloads: Sequence[Workload]) -> None:
-        """Pods, the Services that lead to them, proxies, applications: endpoints first, or the first requests find none."""
+        """Pods, Services that lead to them, proxies, applications: endpoints first, or the first requests find none."""
         await self._aside(lambda: self._create_pods(workloads))
         await self._aside(self._translate)
         await self._aside(lambda: self._start_proxies(workloads))
@@ -230,7 +263,10 @@ class Session:
         for pod in [self.kubelet.pods[w.key] for w in workloads]:
             if pod.proxy is not None:
                 self.processes.wait_until(
-                    pod.process, partial(_answers, f"http://{pod.workload.address}:15021/healthz/ready"), what="its Envoy is not ready")
+                    pod.process,
+                    partial(_answers, f"http://{pod.workload.address}:15021/healthz/ready"),
+                    what="its Envoy is not ready",
+                )
 
     # -- keeping the cluster's tables
 
@@ -239,7 +275,9 @@ class Session:
         failures = []
         for document in documents:
             if not self.api.serves(document):
-                self.skipped.append(f"{document['kind']} {document['metadata'].get('namespace', '')}/{document['metadata']['name']}")
+                self.skipped.append(
+                    f"{document['kind']} {document['metadata'].get('namespace', '')}/{document['metadata']['name']}"
+                )
                 continue
             try:
                 self.api.apply(document)
@@ -248,15 +286,27 @@ class Session:
         if failures:
             raise LabError(f"the API server refuses {len(failures)} objects:\n  " + "\n  ".join(failures))
 
+    def _delete(self, documents: Sequence[Document]) -> None:
+        for document in documents:
+            self.api.delete(document)
+
     async def _refresh(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
         fresh = world(documents, pod_range=self.pod_range)
         self.world = World(
             {**self.world.workloads, **{k: w for k, w in fresh.workloads.items() if k not in self.world.workloads}},
-            fresh.servers, {**fresh.remotes, **self.world.remotes}, {**fresh.balancers, **self.world.balancers},
-            tuple(dict.fromkeys([*self.world.client_ranges, *fresh.client_ranges])), fresh.hosts)
+            fresh.servers,
+            {**fresh.remotes, **self.world.remotes},
+            {**fresh.balancers, **self.world.balancers},
+            tuple(dict.fromkeys([*self.world.client_ranges, *fresh.client_ranges])),
+            fresh.hosts,
+        )
         await self._aside(lambda: self._apply(list(self.credentials.secrets(self.world))))
-        await self._aside(lambda: self.network.own([*self.world.client_ranges, *(f"{r.address}/32" for r in self.world.remotes.values())]))
+        await self._aside(
+            lambda: self.network.own(
+                [*self.world.client_ranges, *(f"{r.address}/32" for r in self.world.remotes.values())]
+            )
+        )
         await self._aside(self._translate)
         await self._start_remotes()
 
@@ -266,12 +316,21 @@ class Session:
         addresses = {**self.world.hosts, **{r.host: r.address for r in self.world.remotes.values()}}
         for document in [d for d in self.documents if d["kind"] == "Service"]:
             service = self.api.get(document) or {}
-            cluster_ip, key = service.get("spec", {}).get("clusterIP", ""), f"{document['metadata'].get('namespace')}/{document['metadata']['name']}"
-            addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc.cluster.local"] = cluster_ip
+            cluster_ip, key = (
+                service.get("spec", {}).get("clusterIP", ""),
+                f"{document['metadata'].get('namespace')}/{document['metadata']['name']}",
+            )
+            addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc.cluster.local"] = (
+                cluster_ip
+            )
             addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc"] = cluster_ip
             ports = []
             for port in service.get("spec", {}).get("ports", ()):
-                led = [(pod, number) for pod, number in endpoints(self.world, service, port) if pod.netns in self.network.namespaces]
+                led = [
+                    (pod, number)
+                    for pod, number in endpoints(self.world, service, port)
+                    if pod.netns in self.network.namespaces
+                ]
                 protocol = port.get("protocol", "TCP").lower()
                 backends = [Endpoint(pod.address, number, protocol) for pod, number in led]
                 for front in filter(None, (cluster_ip, self.world.balancers.get(key))):
@@ -282,24 +341,57 @@ class Session:
                 self.api.apply(slice_)
         self.network.translate(table)
         self.addresses = addresses
+        self._filter()
+
+    def _filter(self) -> None:
+        running = [w for w in self.world.workloads.values() if w.netns in self.network.namespaces]
+        judged = [d for d in self.documents if d["kind"].startswith(("NetworkPolicy", "GlobalNetworkPolicy"))]
+        known = packet_filter.cluster(self.documents, running)
+        links = {w.key: self.network.link(w.netns) for w in running}
+        self.network.filter(packet_filter.program(judged if self.enforcing else [], known, links))
 
 
-def _slices(service: Document, ports: Sequence[tuple[Mapping[str, Any], Sequence[tuple[Workload, int]]]]) -> list[dict[str, Any]]:
+def _slices(
+    service: Document, ports: Sequence[tuple[Mapping[str, Any], Sequence[tuple[Workload, int]]]]
+) -> list[dict[str, Any]]:
     """What the EndpointSlice controller would write: one slice for each set of port numbers that pods share."""
     groups: dict[tuple[tuple[str, int, str], ...], list[Workload]] = {}
     pods = {pod.key: pod for _, led in ports for pod, _ in led}
     for pod in pods.values():
-        numbers = tuple((port.get("name", ""), number, port.get("protocol", "TCP")) for port, led in ports for p, number in led if p.key == pod.key)
+        numbers = tuple(
+            (port.get("name", ""), number, port.get("protocol", "TCP"))
+            for port, led in ports
+            for p, number in led
+            if p.key == pod.key
+        )
         groups.setdefault(numbers, []).append(pod)
     metadata = service["metadata"]
-    return [{
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {"name": f"{metadata['name']}-{index}", "namespace": metadata.get("namespace", "default"),
-                     "labels": {"kubernetes.io/service-name": metadata["name"], "endpointslice.kubernetes.io/managed-by": "lab"}},
-        "ports": [{"name": name, "port": number, "protocol": protocol} for name, number, protocol in numbers],
-        "endpoints": [{"addresses": [pod.address], "conditions": {"ready": True}, "nodeName": "lab",
-                       "targetRef": {"kind": "Pod", "name": f"{pod.name}-0", "namespace": pod.namespace}} for pod in members],
-    } for index, (numbers, members) in enumerate(groups.items())]
+    return [
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "addressType": "IPv4",
+            "metadata": {
+                "name": f"{metadata['name']}-{index}",
+                "namespace": metadata.get("namespace", "default"),
+                "labels": {
+                    "kubernetes.io/service-name": metadata["name"],
+                    "endpointslice.kubernetes.io/managed-by": "lab",
+                },
+            },
+            "ports": [{"name": name, "port": number, "protocol": protocol} for name, number, protocol in numbers],
+            "endpoints": [
+                {
+                    "addresses": [pod.address],
+                    "conditions": {"ready": True},
+                    "nodeName": "lab",
+                    "targetRef": {"kind": "Pod", "name": f"{pod.name}-0", "namespace": pod.namespace},
+                }
+                for pod in members
+            ],
+        }
+        for index, (numbers, members) in enumerate(groups.items())
+    ]
 
 
 def _answers(url: str) -> bool:

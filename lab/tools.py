@@ -43,14 +43,17 @@ class Tools:
 
     @property
     def charts(self) -> Path:
+        """Istio's charts."""
         return self.istio / "manifests/charts"
 
     @property
     def crds(self) -> Path:
+        """All definitions of Istio's kinds, a YAML stream."""
         return self.charts / "base/files/crd-all.gen.yaml"
 
     @property
     def bootstrap(self) -> Path:
+        """The template of Envoy's bootstrap."""
         return self.istio / "tools/packaging/common/envoy_bootstrap.json"
 
 
@@ -97,13 +100,17 @@ def _build(cache: Path, progress: Progress) -> None:
     partial.mkdir()
     package = "k8s.io/component-base/version"
     major, minor, _ = KUBERNETES_VERSION
-    flags = f"-s -X {package}.gitVersion=v{'.'.join(KUBERNETES_VERSION)} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+    version = {"gitVersion": f"v{'.'.join(KUBERNETES_VERSION)}", "gitMajor": major, "gitMinor": minor}
+    flags = " ".join(["-s", *(f"-X {package}.{key}={value}" for key, value in version.items())])
     progress(f"building {', '.join(BUILT)} into {cache} (once; about 8 minutes on two cores)")
     began = time.monotonic()
     with log.open("wb") as out:
         build = subprocess.Popen(
             ["go", "build", "-ldflags", flags, "-o", f"{partial}/", "tool"],
-            cwd=MODULE, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            cwd=MODULE,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
         try:
             while build.poll() is None:
@@ -137,13 +144,21 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
 
 def _istio_module() -> Path:
     listed = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"], cwd=MODULE, capture_output=True, text=True, check=False
+        ["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"],
+        cwd=MODULE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if listed.returncode != 0 or not listed.stdout.strip():
         # The module cache may have been emptied since the build: the programs are there, the charts are not.
         subprocess.run(["go", "mod", "download", "istio.io/istio"], cwd=MODULE, capture_output=True, check=False)
         listed = subprocess.run(
-            ["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"], cwd=MODULE, capture_output=True, text=True, check=False
+            ["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"],
+            cwd=MODULE,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if not listed.stdout.strip():
         raise LabError(f"lab tools: Istio's module cannot be found: {listed.stderr.strip()}")

@@ -15,6 +15,9 @@ POD_RANGE: Final = "10.40.128.0/20"
 PUBLIC_RANGES: Final = ("203.0.113.0/24", "198.18.0.0/16")  # RFC 5737 and RFC 2544: nobody's
 STRANGER: Final = "192.0.2.77"  # a client whom no document names
 WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
+CLUSTER: Final = tuple(  # what cannot be outside: pods, services, the node, loopback
+    ipaddress.IPv4Network(block) for block in (POD_RANGE, "10.96.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
+)
 DNS_ADDRESS: Final = "10.96.0.10"
 
 
@@ -31,10 +34,12 @@ class Workload:
 
     @property
     def key(self) -> str:
+        """What probes call it."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def netns(self) -> str:
+        """The name of its network namespace."""
         return f"{self.namespace}.{self.name}"
 
     @property
@@ -43,7 +48,8 @@ class Workload:
         return tuple(
             (port.get("name", ""), port["containerPort"])
             for container in self.template["spec"].get("containers", ())
-            for port in container.get("ports", ()) if port.get("protocol", "TCP") == "TCP"
+            for port in container.get("ports", ())
+            if port.get("protocol", "TCP") == "TCP"
         )
 
 
@@ -89,20 +95,32 @@ class World:
         namespace = service["metadata"].get("namespace", "default")
         if not selector:
             return []
-        return [w for w in self.workloads.values() if w.namespace == namespace and selector.items() <= dict(w.labels).items()]
+        return [
+            w
+            for w in self.workloads.values()
+            if w.namespace == namespace and selector.items() <= dict(w.labels).items()
+        ]
 
 
 def world(documents: Sequence[Document], *, pod_range: str = POD_RANGE) -> World:
     """Read a world off documents: rendered charts, compiled objects and inventory together."""
     taken = _blocks(documents)
-    pods, public = _addresses(pod_range, taken[:0]), _public(taken)
+    pods, public = _addresses(pod_range, ()), _public(taken)
     workloads = {w.key: w for w in _workloads(documents, pods)}
     services = [d for d in documents if d["kind"] == "Service"]
-    balancers = {_key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)}
+    balancers = {
+        _key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)
+    }
     servers = tuple(_servers(documents, workloads))
-    clients = tuple(dict.fromkeys([*(str(block) for block in taken if not block.is_private or _documentation(block)), f"{STRANGER}/32"]))
-    return World(workloads, servers, {r.host: r for r in _remotes(documents, public)}, balancers, clients,
-                 _hosts(servers, workloads, services, balancers))
+    clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{STRANGER}/32"]))
+    return World(
+        workloads,
+        servers,
+        {r.host: r for r in _remotes(documents, public)},
+        balancers,
+        clients,
+        _hosts(servers, workloads, services, balancers),
+    )
 
 
 def endpoints(world: World, service: Document, port: Mapping[str, Any]) -> list[tuple[Workload, int]]:
@@ -121,9 +139,12 @@ def _workloads(documents: Iterable[Document], addresses: Iterator[str]) -> Itera
             continue  # the lab itself plays the CNI
         template = document["spec"]["template"]
         yield Workload(
-            document["metadata"].get("namespace", "default"), document["metadata"]["name"],
+            document["metadata"].get("namespace", "default"),
+            document["metadata"]["name"],
             template["spec"].get("serviceAccountName", "default"),
-            template.get("metadata", {}).get("labels", {}), template, next(addresses),
+            template.get("metadata", {}).get("labels", {}),
+            template,
+            next(addresses),
         )
 
 
@@ -132,14 +153,23 @@ def _servers(documents: Iterable[Document], workloads: Mapping[str, Workload]) -
         if not (document["kind"] == "Gateway" and document["apiVersion"].startswith("networking.istio.io/")):
             continue
         namespace, spec = document["metadata"]["namespace"], document["spec"]
-        pods = [w for w in workloads.values() if w.namespace == namespace and spec["selector"].items() <= dict(w.labels).items()]
+        pods = [
+            w
+            for w in workloads.values()
+            if w.namespace == namespace and spec["selector"].items() <= dict(w.labels).items()
+        ]
         for server in spec["servers"]:
             tls = server.get("tls", {})
             for pod in pods:
                 yield Server(
-                    namespace, document["metadata"]["name"], pod.key, server["port"]["number"],
-                    tuple(host.rpartition("/")[2] for host in server["hosts"]), tls.get("mode", "PLAINTEXT"),
-                    tls.get("credentialName"), tuple(tls.get("subjectAltNames", ())),
+                    namespace,
+                    document["metadata"]["name"],
+                    pod.key,
+                    server["port"]["number"],
+                    tuple(host.rpartition("/")[2] for host in server["hosts"]),
+                    tls.get("mode", "PLAINTEXT"),
+                    tls.get("credentialName"),
+                    tuple(tls.get("subjectAltNames", ())),
                 )
 
 
@@ -161,7 +191,9 @@ def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterato
             yield Remote(host, next(addresses), ports, tls, namespace)
 
 
-def _tls_by_port(policy: Mapping[str, Any], ports: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _tls_by_port(
+    policy: Mapping[str, Any], ports: Sequence[tuple[int, str]]
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for level in policy.get("portLevelSettings", ()):
         if "tls" in level:
             yield level["port"]["number"], level["tls"]
@@ -172,7 +204,10 @@ def _tls_by_port(policy: Mapping[str, Any], ports: Sequence[tuple[int, str]]) ->
 
 
 def _hosts(
-    servers: Iterable[Server], workloads: Mapping[str, Workload], services: Sequence[Document], balancers: Mapping[str, str]
+    servers: Iterable[Server],
+    workloads: Mapping[str, Workload],
+    services: Sequence[Document],
+    balancers: Mapping[str, str],
 ) -> dict[str, str]:
     """Each public host resolves to the load balancer in front of the gateway that serves it."""
     found: dict[str, str] = {}
@@ -180,8 +215,13 @@ def _hosts(
         pod = workloads[server.workload]
         for service in services:
             selector = service.get("spec", {}).get("selector") or {}
-            if _key(service) in balancers and selector and service["metadata"]["namespace"] == pod.namespace \
-                    and selector.items() <= dict(pod.labels).items() and server.mode != "ISTIO_MUTUAL":
+            if (
+                _key(service) in balancers
+                and selector
+                and service["metadata"]["namespace"] == pod.namespace
+                and selector.items() <= dict(pod.labels).items()
+                and server.mode != "ISTIO_MUTUAL"
+            ):
                 for host in server.hosts:
                     found.setdefault(host, balancers[_key(service)])
     return found
@@ -198,18 +238,30 @@ def _key(document: Document) -> str:
 
 
 def _blocks(documents: Iterable[Document]) -> list[ipaddress.IPv4Network]:
-    """Every IPv4 block or address that a document names, in order, each once; the whole Internet is no block."""
+    """Every IPv4 block that a document names as a client's, in order, each once; half the Internet is no client."""
     found: dict[ipaddress.IPv4Network, None] = {}
     for document in documents:
-        if document["kind"] in {"AuthorizationPolicy", "NetworkPolicy", "NetworkSet", "GlobalNetworkPolicy", "GlobalNetworkSet"}:
-            for text in _strings(document.get("spec", {})):
-                try:
-                    block = ipaddress.IPv4Network(text, strict=False)
-                except ValueError:
-                    continue
-                if block.prefixlen > 0 and "." in text:
-                    found[block] = None
+        for text in _strings(_client_fields(document)):
+            try:
+                block = ipaddress.IPv4Network(text, strict=False)
+            except ValueError:
+                continue
+            if block.prefixlen >= 8 and not any(block.overlaps(ours) for ours in CLUSTER):
+                found[block] = None
     return list(found)
+
+
+def _client_fields(document: Document) -> Any:
+    """The part of a document that holds client addresses."""
+    spec = document.get("spec", {})
+    if document["kind"] == "AuthorizationPolicy":
+        return [source for rule in spec.get("rules", ()) for source in rule.get("from", ())]
+    if document["kind"] in {"NetworkSet", "GlobalNetworkSet"}:
+        return spec.get("nets", ())
+    if document["kind"] == "NetworkPolicy" and document["apiVersion"].startswith("networking.k8s.io/"):
+        peers = [peer for rule in spec.get("ingress", ()) for peer in rule.get("from", ())]
+        return [peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer]
+    return ()
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -221,10 +273,6 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, Sequence):
         for inner in value:
             yield from _strings(inner)
-
-
-def _documentation(block: ipaddress.IPv4Network) -> bool:
-    return any(block.subnet_of(ipaddress.IPv4Network(r)) for r in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15"))
 
 
 def _addresses(block: str, avoid: Sequence[ipaddress.IPv4Network]) -> Iterator[str]:
