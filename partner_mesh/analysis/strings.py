@@ -159,8 +159,8 @@ def authorization_pattern(value: str) -> StringSet:
 
 
 # Envoy's uri template: one `*` is one or more characters of a segment, `**` zero or more characters, slashes too
-# (envoy `uri_template_internal.cc`: [kLiteral]+ and [kLiteral/]*; `=` and `*` are no literals there).
-_SEGMENT_CHARS: Final = r"a-zA-Z0-9\-._~%!$&'()+,;:@"
+# (envoy `uri_template_internal.cc`: [kLiteral]+ and [kLiteral/]*, where kLiteral is every pchar but `*`).
+_SEGMENT_CHARS: Final = r"a-zA-Z0-9\-._~%!$&'()+,;:@="
 SEGMENT: Final = full_match(f"[{_SEGMENT_CHARS}]+")
 REST: Final = full_match(f"[{_SEGMENT_CHARS}/]*")
 

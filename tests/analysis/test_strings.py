@@ -14,7 +14,7 @@ SMALL = "ab/:."
 words = st.text(SMALL, max_size=6)
 filled = st.text(SMALL, min_size=1, max_size=4)
 _TEMPLATES = ("/a/{*}", "/{*}/b", "/{**}", "/a/{**}", "/{*}/{*}", "/a.{*}")
-_SEGMENT = r"[a-zA-Z0-9\-._~%!$&'()+,;:@]+"
+_SEGMENT = r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+"
 
 
 def _template_regex(template: str) -> str:
@@ -128,7 +128,8 @@ def test_patterns_outside_the_model_are_refused(pattern: str) -> None:
         ("/v1/{**}", "/v1/", True),
         ("/v1/{**}", "/v1", False),
         ("/v1/{**}", "/v1/a/b", True),
-        ("/v1/{*}", "/v1/a=b", False),  # `=` is no literal in Envoy's uri template
+        ("/v1/{*}", "/v1/a=b", True),
+        ("/v1/{*}", "/v1/a*b", False),  # every pchar but the star
     ],
 )
 def test_path_templates_follow_envoy(template: str, path: str, inside: bool) -> None:

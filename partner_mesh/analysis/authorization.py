@@ -1,0 +1,212 @@
+"""AuthorizationPolicy: what a proxy lets through, for one peer, on every port and for every request.
+
+CUSTOM is asked first, then DENY, then ALLOW: with at least one ALLOW policy in force, what none of them matches is
+refused (istio `pilot/pkg/security/authz/builder`). A dry run and AUDIT refuse nothing.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from partner_mesh.analysis.authentication import RequestAuthentications, Tokens, targeted
+from partner_mesh.analysis.http import HttpSet
+from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdict
+from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
+from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.resources import Note, Resource
+from partner_mesh.analysis.rules import TCP, Match, Rule, identity_matches
+from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.topology import World
+
+ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
+NAMED: Final = 4  # of many policies that do not match, so many are named
+
+
+class Policy:
+    """One AuthorizationPolicy in force."""
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+        self.action = str(resource.spec.get("action") or "ALLOW")
+        provider = resource.spec.get("provider")
+        self.provider = str(provider.get("name") or "") if isinstance(provider, Mapping) else ""
+        rules = resource.spec.get("rules")
+        listed = rules if isinstance(rules, list) else []
+        # A null entry is skipped by istiod; an empty mapping is a rule that matches everything.
+        self.rules = [
+            (index, Rule(rule, resource.namespace, self.action))
+            for index, rule in enumerate(listed)
+            if isinstance(rule, Mapping)
+        ]
+
+    def because(self, reason: str = "", rule: int | None = None) -> Because:
+        path: tuple[str | int, ...] = ("spec",) if rule is None else ("spec", "rules", rule)
+        return Because.of(AUTHORISATION, self.resource, reason, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The policies that bind one workload, and the tokens it accepts."""
+
+    policies: tuple[Policy, ...]
+    tokens: Tokens
+
+    @property
+    def signature(self) -> tuple[Hashable, ...]:
+        """Equal for workloads that are bound alike."""
+        return (*(id(each) for each in self.policies), *self.tokens.issuers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A match, and whose it is."""
+
+    match: Match
+    because: Because
+
+
+class Authorizations:
+    """All AuthorizationPolicy objects."""
+
+    def __init__(self, world: World, mesh: MeshConfig, tokens: RequestAuthentications) -> None:
+        self.notes: list[Note] = []
+        self._tokens = tokens
+        self._policies: dict[int, Policy] = {}
+        in_force: list[Resource] = []
+        for resource in world.of(SECURITY, "AuthorizationPolicy"):
+            if _dry_run(resource):
+                self.notes.append(Note(resource.source, f"{resource.title} is a dry run: it refuses nothing"))
+            elif targeted(resource):
+                text = f"{resource.title} targets a waypoint or a Gateway API gateway, which are not modelled"
+                self.notes.append(Note(resource.source, text))
+            elif (action := str(resource.spec.get("action") or "ALLOW")) in ACTIONS:
+                in_force.append(resource)
+                self._policies[id(resource)] = Policy(resource)
+            elif action != "AUDIT":
+                self.notes.append(Note(resource.source, f"{resource.title}: action {action!r} is not one of Istio's"))
+        self._selected = Selected(in_force, mesh.root_namespace)
+        self.labels = self._selected.labels | tokens.labels
+        self.known = bool(in_force)
+        self._exact: dict[str, set[str]] = {}
+        self._patterns: dict[tuple[str, str, str], None] = {}
+        self.addresses: list[AddressSet] = []
+        for policy in self._policies.values():
+            for _, rule in policy.rules:
+                for field, values in rule.mentioned.exact.items():
+                    self._exact.setdefault(field, set()).update(values)
+                self._patterns.update(dict.fromkeys(rule.mentioned.patterns))
+                self.addresses += rule.mentioned.addresses
+        self._cache: dict[Hashable, tuple[Opinion, ...]] = {}
+
+    def bound(self, namespace: str, labels: Mapping[str, str]) -> Bound:
+        """The policies in force on pods of a namespace with these labels."""
+        policies = tuple(self._policies[id(each)] for each in self._selected.of(namespace, labels))
+        return Bound(policies, self._tokens.of(namespace, labels))
+
+    def sides(self, peer: Peer) -> tuple[Hashable, ...]:
+        """What any rule could tell this peer from another by."""
+        found: list[Hashable] = [peer.addresses, peer.remote, peer.token, peer.foreign_certificate]
+        principal = peer.principal
+        if principal is None:
+            return tuple(found)
+        account = f"{principal.namespace}/{principal.service_account}"
+        for field, value in (("principals", str(principal)), ("namespaces", principal.namespace),
+                             ("serviceAccounts", account)):  # fmt: skip
+            found.append(value if value in self._exact.get(field, ()) else None)
+        found += [identity_matches(*pattern, principal) for pattern in self._patterns]
+        return ("in the mesh", *found)
+
+    def opinions(self, bound: Bound, peer: Peer, ports: PortSet, *, http: bool, raw: bool = True) -> tuple[Opinion, ...]:
+        """What the policies say of a peer on TCP `ports`, on filter chains that understand HTTP or do not.
+
+        On a chain that detects the protocol, what is no HTTP passes too: `raw` says whether such chains are asked.
+        """
+        if not bound.policies or not ports:
+            return ()
+        key = (bound.signature, self.sides(peer), ports, http, raw)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._cache[key] = tuple(self._judged(bound, peer, ports, http=http, raw=raw))
+        return known
+
+    def _judged(self, bound: Bound, peer: Peer, ports: PortSet, *, http: bool, raw: bool) -> Iterable[Opinion]:
+        if not http:
+            for part, hits in _cut(bound, peer, ports, tcp=True):
+                yield from _opinions(bound, part, hits, http=False)
+            return
+        for part, hits in _cut(bound, peer, ports, tcp=False):
+            found = _opinions(bound, part, hits, http=True)
+            if raw and len(found) == 1 and found[0].http is None and found[0].verdict is Verdict.ALLOWED:
+                # All of HTTP passes. Unless what is no HTTP passes as well, the answer is one about requests only.
+                as_tcp = [each for p, h in _cut(bound, peer, part, tcp=True) for each in _opinions(bound, p, h, http=False)]
+                if any(each.verdict is not Verdict.ALLOWED for each in as_tcp):
+                    found = [Opinion(each.layer, each.verdict, each.ports, each.because, HttpSet.ALL) for each in found]
+            yield from found
+
+
+def _cut(bound: Bound, peer: Peer, ports: PortSet, *, tcp: bool) -> Iterable[tuple[PortSet, dict[str, list[_Hit]]]]:
+    """The ports in parts that no match cuts through, each with the matches that hold on it, by action."""
+    hits: list[tuple[str, _Hit]] = []
+    for policy in bound.policies:
+        for index, rule in policy.rules:
+            for match in rule.matches(peer, bound.tokens.issuers, tcp=tcp):
+                reason = f"asks provider {policy.provider}" if policy.action == "CUSTOM" else match.maybe
+                hits.append((policy.action, _Hit(match, policy.because(reason, index))))
+    parts = [ports]
+    for cut in dict.fromkeys(hit.match.ports for _, hit in hits):
+        if cut != TCP:
+            parts = [piece for part in parts for piece in (part & cut, part - cut) if piece]
+    for part in parts:
+        by_action: dict[str, list[_Hit]] = {action: [] for action in ACTIONS}
+        for action, hit in hits:
+            if hit.match.ports & part:
+                by_action[action].append(hit)
+        yield part, by_action
+
+
+def _opinions(bound: Bound, ports: PortSet, hits: Mapping[str, list[_Hit]], *, http: bool) -> list[Opinion]:
+    """The verdicts of one part of the ports."""
+    found: list[Opinion] = []
+
+    def say(verdict: Verdict, requests: HttpSet, because: tuple[Because, ...]) -> None:
+        if requests:
+            shown = None if requests == HttpSet.ALL or not http else requests
+            found.append(Opinion(AUTHORISATION, verdict, ports, because, shown))
+
+    rest = HttpSet.ALL
+    refused = HttpSet.union(hit.match.http for hit in hits["DENY"] if not hit.match.maybe)
+    say(Verdict.DENIED, rest & refused, _reasons(hit for hit in hits["DENY"] if not hit.match.maybe))
+    rest -= refused
+    doubtful = [*hits["CUSTOM"], *(hit for hit in hits["DENY"] if hit.match.maybe)]
+    unsure = HttpSet.union(hit.match.http for hit in doubtful)
+    allowing = [each for each in bound.policies if each.action == "ALLOW"]
+    if allowing:
+        admitted = HttpSet.union(hit.match.http for hit in hits["ALLOW"] if not hit.match.maybe)
+        perhaps = [hit for hit in hits["ALLOW"] if hit.match.maybe]
+        possible = admitted | HttpSet.union(hit.match.http for hit in perhaps)
+        say(Verdict.DENIED, rest - possible, _unmatched(allowing))
+        say(Verdict.UNKNOWN, (rest & possible) - admitted - unsure, _reasons(perhaps))
+        say(Verdict.UNKNOWN, rest & possible & unsure, _reasons(doubtful))
+        say(Verdict.ALLOWED, (rest & admitted) - unsure, _reasons(h for h in hits["ALLOW"] if not h.match.maybe))
+        return found
+    say(Verdict.UNKNOWN, rest & unsure, _reasons(doubtful))
+    passing = tuple(each.because("no rule matches") for each in bound.policies[:NAMED])
+    say(Verdict.ALLOWED, rest - unsure, passing)
+    return found
+
+
+def _reasons(hits: Iterable[_Hit]) -> tuple[Because, ...]:
+    return tuple(dict.fromkeys(hit.because for hit in hits))
+
+
+def _unmatched(policies: list[Policy]) -> tuple[Because, ...]:
+    """Of many ALLOW policies without a match the first few: the rest is counted."""
+    named = [each.because("no rule matches" if each.rules else "allows nothing") for each in policies[:NAMED]]
+    if len(policies) > NAMED:
+        last = policies[NAMED - 1]
+        named[-1] = last.because(f"no rule matches, nor any of {len(policies) - NAMED} more policies")
+    return tuple(named)
+
+
+def _dry_run(resource: Resource) -> bool:
+    return resource.annotations.get("istio.io/dry-run", "").lower() in ("1", "t", "true")

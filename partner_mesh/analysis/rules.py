@@ -1,0 +1,368 @@
+"""One rule of an AuthorizationPolicy, read as istiod reads it.
+
+`from` entries and `to` entries are alternatives, the fields of one entry all hold, the values of one field are
+alternatives (istio `pilot/pkg/security/authz/model`). On a TCP filter chain an ALLOW rule that asks for anything of
+HTTP is dropped as a whole, and in a DENY rule such a field is dropped alone: the rule refuses more, never less.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from partner_mesh.analysis import http, strings
+from partner_mesh.analysis.authentication import Principal
+from partner_mesh.analysis.http import Condition, HttpSet, Requests
+from partner_mesh.analysis.peers import NO, YES, Answer, Peer, either, named, no, within
+from partner_mesh.analysis.sets import AddressSet, PortSet
+
+TCP: Final = PortSet.protocol("TCP")
+_SOURCE_FIELDS: Final = {
+    "principals", "namespaces", "serviceAccounts", "trustDomains", "ipBlocks", "remoteIpBlocks", "requestPrincipals",
+}  # fmt: skip
+_OPERATION_FIELDS: Final = {"hosts", "ports", "methods", "paths"}
+_HTTP_OPERATIONS: Final = ("hosts", "methods", "paths")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a rule matches for one peer: requests on ports. `maybe` says why it cannot be told for sure."""
+
+    ports: PortSet
+    http: HttpSet
+    maybe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One field of a rule: whether a peer satisfies it, and what the request must carry besides."""
+
+    answer: Callable[[Peer, tuple[str, ...]], tuple[Answer, tuple[Condition, ...]]]
+    http_only: bool = False
+
+
+class Rule:
+    """A rule, compiled once and asked for many peers."""
+
+    def __init__(self, document: Mapping[str, Any], namespace: str, action: str) -> None:
+        self.document = document
+        self.namespace = namespace
+        self.action = action
+        self.unknown = sorted({str(key) for key in document} - {"from", "to", "when"})
+        self.mentioned = Mentioned()
+        conditions = [self._condition(each) for each in _list(document.get("when"))]
+        self._when_ports = [each for each in conditions if isinstance(each, PortSet)]
+        shared = [each for each in conditions if isinstance(each, Asked)]
+        sources = [_mapping(_mapping(each).get("source")) for each in _list(document.get("from"))]
+        self.sources = [[*self._source(each), *shared] for each in sources] or [shared]
+        operations = [_mapping(_mapping(each).get("operation")) for each in _list(document.get("to"))]
+        self.operations = [self._operation(each) for each in operations] or [_Operation()]
+
+    @property
+    def asks_http(self) -> bool:
+        """Whether anything in it can only be judged in HTTP."""
+        return any(each.http_only for clause in self.sources for each in clause) or any(
+            each.asks_http for each in self.operations
+        )
+
+    @cached_property
+    def ports(self) -> tuple[PortSet, ...]:
+        """The port sets that the rule tells apart."""
+        return tuple(dict.fromkeys(self._ports(each) for each in self.operations))
+
+    def matches(self, peer: Peer, issuers: tuple[str, ...], *, tcp: bool) -> list[Match]:
+        """What the rule matches for a peer, on HTTP filter chains or on TCP ones."""
+        if tcp and self.asks_http and self.action == "ALLOW":
+            return []
+        unknown = f"field {self.unknown[0]!r} is not modelled" if self.unknown else ""
+        found: list[Match] = []
+        for clause in self.sources:
+            answer, conditions = self._judge(clause, peer, issuers, tcp=tcp)
+            if not answer:
+                continue
+            carried = http.of([Requests(conditions=frozenset(conditions))]) if conditions else HttpSet.ALL
+            for operation in self.operations:
+                maybe = answer.maybe or operation.unknown or unknown
+                requests = HttpSet.ALL if tcp else carried & operation.requests
+                ports = self._ports(operation)
+                if ports and requests:
+                    found.append(Match(ports, requests, maybe))
+        return found
+
+    def _ports(self, operation: "_Operation") -> PortSet:
+        ports = operation.ports
+        for each in self._when_ports:
+            ports &= each
+        return ports
+
+    def _judge(
+        self, clause: Sequence[Asked], peer: Peer, issuers: tuple[str, ...], *, tcp: bool
+    ) -> tuple[Answer, list[Condition]]:
+        maybe = ""
+        conditions: list[Condition] = []
+        for asked in clause:
+            if tcp and asked.http_only:
+                continue
+            answer, needed = asked.answer(peer, issuers)
+            if not answer:
+                return NO, []
+            maybe = maybe or answer.maybe
+            # Over TCP there is no header to claim an address with: the address is the connection's own.
+            conditions.extend(() if tcp else needed)
+        return (Answer(holds=False, maybe=maybe) if maybe else YES), conditions
+
+    # What `from` asks ---------------------------------------------------------------------------------------------
+
+    def _source(self, source: Mapping[str, Any]) -> list[Asked]:
+        asked: list[Asked] = []
+        known = _SOURCE_FIELDS | {_negative(each) for each in _SOURCE_FIELDS}
+        for key in source:
+            if key not in known:
+                asked.append(_cannot_tell(f"source field {key!r} is not modelled"))
+        for field in sorted(_SOURCE_FIELDS):
+            values, excluded = _texts(source.get(field)), _texts(source.get(_negative(field)))
+            if values or excluded:
+                asked.append(self._peer_field(field, values, excluded))
+        return asked
+
+    def _peer_field(self, field: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
+        match field:
+            case "ipBlocks":
+                return self._addresses(values, excluded)
+            case "remoteIpBlocks":
+                return self._remote(values, excluded)
+            case "requestPrincipals":
+                return _token_field("request.auth.principal", values, excluded)
+            case _:
+                return self._identity(field, values, excluded)
+
+    def _identity(self, field: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
+        self.mentioned.note(field, (*values, *excluded), self.namespace)
+        wanted = [_identity_matcher(field, each, self.namespace) for each in values]
+        refused = [_identity_matcher(field, each, self.namespace) for each in excluded]
+
+        def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
+            found = either([named(peer, each) for each in wanted]) if values else YES
+            if found and excluded:
+                found = _both(found, no(either([named(peer, each) for each in refused])))
+            return found, ()
+
+        return Asked(answer)
+
+    def _addresses(self, values: Sequence[str], excluded: Sequence[str]) -> Asked:
+        wanted, refused = _blocks(values), _blocks(excluded)
+        self.mentioned.addresses += [each for each in (wanted, refused) if each]
+
+        def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
+            found = within(peer.addresses, wanted, "the source") if values else YES
+            if found and excluded:
+                found = _both(found, no(within(peer.addresses, refused, "the source")))
+            return found, ()
+
+        return Asked(answer)
+
+    def _remote(self, values: Sequence[str], excluded: Sequence[str]) -> Asked:
+        wanted, refused = _blocks(values), _blocks(excluded)
+        self.mentioned.addresses += [each for each in (wanted, refused) if each]
+
+        def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
+            if peer.remote is None:  # the client writes X-Forwarded-For: any address can be claimed
+                claims = [Condition("remote.ip", ", ".join(values))] if values else []
+                claims += [Condition("remote.ip", ", ".join(excluded), holds=False)] if excluded else []
+                return YES, tuple(claims)
+            found = within(peer.remote, wanted, "the client") if values else YES
+            if found and excluded:
+                found = _both(found, no(within(peer.remote, refused, "the client")))
+            return found, ()
+
+        return Asked(answer)
+
+    # What `to` asks -----------------------------------------------------------------------------------------------
+
+    def _operation(self, operation: Mapping[str, Any]) -> "_Operation":
+        known = _OPERATION_FIELDS | {_negative(each) for each in _OPERATION_FIELDS}
+        unknown = [str(key) for key in operation if key not in known]
+        ports = _port_set(_texts(operation.get("ports"))) if operation.get("ports") else TCP
+        ports -= _port_set(_texts(operation.get("notPorts")))
+        asks = any(operation.get(field) or operation.get(_negative(field)) for field in _HTTP_OPERATIONS)
+        box = Requests(
+            _string_field(operation, "hosts", lambda value: strings.authorization_pattern(value.lower())),
+            _string_field(operation, "methods", strings.authorization_pattern),
+            _string_field(operation, "paths", strings.authorization_path) & http.ANY_PATH,
+        )
+        reason = f"operation field {unknown[0]!r} is not modelled" if unknown else ""
+        return _Operation(ports, http.of([box]), asks_http=asks, unknown=reason)
+
+    # What `when` asks ---------------------------------------------------------------------------------------------
+
+    def _condition(self, condition: Any) -> Asked | PortSet:
+        condition = _mapping(condition)
+        key = str(condition.get("key") or "")
+        values, excluded = _texts(condition.get("values")), _texts(condition.get("notValues"))
+        if not values and not excluded:
+            return TCP  # istiod leaves a condition without values out
+        identity = {
+            "source.principal": "principals",
+            "source.namespace": "namespaces",
+            "source.serviceAccount": "serviceAccounts",
+            "source.trustDomain": "trustDomains",
+        }
+        if key in identity:
+            return self._identity(identity[key], values, excluded)
+        if key == "source.ip":
+            return self._addresses(values, excluded)
+        if key == "remote.ip":
+            return self._remote(values, excluded)
+        if key == "destination.port":
+            return (_port_set(values) if values else TCP) - _port_set(excluded)
+        if key.startswith("request.auth."):
+            return _token_field(key, values, excluded)
+        if key.startswith("request.headers["):
+            return _header_field(key, values, excluded)
+        return _cannot_tell(f"condition on {key} is not modelled")
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    ports: PortSet = TCP
+    requests: HttpSet = HttpSet.ALL
+    asks_http: bool = False
+    unknown: str = ""
+
+
+class Mentioned:
+    """What a rule can tell peers apart by. Peers that agree in all of it are alike to the rule."""
+
+    def __init__(self) -> None:
+        self.exact: dict[str, set[str]] = {"principals": set(), "namespaces": set(), "serviceAccounts": set()}
+        self.patterns: list[tuple[str, str, str]] = []
+        self.addresses: list[AddressSet] = []
+
+    def note(self, field: str, values: Iterable[str], namespace: str) -> None:
+        """Remembers the values of an identity field."""
+        for value in values:
+            if "*" in value or field == "trustDomains":
+                self.patterns.append((field, value, namespace))
+            else:
+                self.exact[field].add(
+                    f"{namespace}/{value}" if field == "serviceAccounts" and "/" not in value else value
+                )
+
+
+def identity_matches(field: str, value: str, namespace: str, principal: Principal) -> bool:
+    """Whether a mesh identity matches a value of `principals`, `namespaces`, `serviceAccounts` or `trustDomains`."""
+    return _identity_matcher(field, value, namespace)(principal)
+
+
+def _identity_matcher(field: str, value: str, namespace: str) -> Callable[[Principal], bool]:
+    match field:
+        case "principals":
+            wanted = strings.authorization_pattern(value)
+            return lambda principal: str(principal) in wanted
+        case "namespaces":
+            pattern = re.compile(".*".join(re.escape(part) for part in value.split("*")))
+            return lambda principal: pattern.fullmatch(principal.namespace) is not None
+        case "serviceAccounts":
+            home, _, account = value.rpartition("/")
+            pair = (home or namespace, account)
+            return lambda principal: (principal.namespace, principal.service_account) == pair
+        case _:
+            domains = strings.authorization_pattern(value)
+            return lambda principal: principal.trust_domain in domains
+
+
+def _token_field(subject: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
+    """A fact about the end user's token. Without a token nothing matches, and everything excluded is absent."""
+
+    def answer(peer: Peer, issuers: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
+        if peer.token == "none" or not issuers:  # noqa: S105  # the word for "no token", no password
+            return (NO if values else YES), ()
+        needed: list[Condition] = []
+        if values and not (subject == "request.auth.principal" and "*" in values and peer.token == "valid"):  # noqa: S105
+            if subject == "request.auth.principal" and not any(_issued(each, issuers) for each in values):
+                return NO, ()
+            needed.append(Condition(subject, " or ".join(values), exact=_single(values)))
+        if excluded:
+            needed.append(Condition(subject, " or ".join(excluded), holds=False))
+        return YES, tuple(needed)
+
+    return Asked(answer, http_only=True)
+
+
+def _issued(value: str, issuers: Iterable[str]) -> bool:
+    """Whether a request principal (`issuer/subject`) can come from one of the accepted issuers."""
+    if value.startswith("*"):
+        ending = value[1:].rpartition("/")[0]
+        return any(issuer.endswith(ending) for issuer in issuers)
+    issuer, slash, _ = value.rpartition("/")
+    if not slash:
+        return any(each.startswith(value.removesuffix("*")) for each in issuers)
+    return issuer in issuers
+
+
+def _header_field(key: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
+    """A request header: the client writes it, so the requests that match are those that carry it."""
+    subject = f"request.headers[{key.removeprefix('request.headers[').removesuffix(']').lower()}]"
+    needed = [Condition(subject, " or ".join(values), exact=_single(values))] if values else []
+    needed += [Condition(subject, " or ".join(excluded), holds=False)] if excluded else []
+    return Asked(lambda _peer, _issuers: (YES, tuple(needed)), http_only=True)
+
+
+def _single(values: Sequence[str]) -> bool:
+    return len(values) == 1 and "*" not in values[0]
+
+
+def _cannot_tell(reason: str) -> Asked:
+    return Asked(lambda _peer, _issuers: (Answer(holds=False, maybe=reason), ()))
+
+
+def _both(left: Answer, right: Answer) -> Answer:
+    if not left or not right:
+        return NO
+    return Answer(holds=False, maybe=left.maybe or right.maybe) if left.maybe or right.maybe else YES
+
+
+def _negative(field: str) -> str:
+    return f"not{field[0].upper()}{field[1:]}"
+
+
+def _string_field(
+    operation: Mapping[str, Any], field: str, read: Callable[[str], strings.StringSet]
+) -> strings.StringSet:
+    values, excluded = _texts(operation.get(field)), _texts(operation.get(_negative(field)))
+    total = strings.StringSet.ALL
+    if values:
+        total = strings.StringSet.NONE
+        for value in values:
+            total = total | read(value)
+    for value in excluded:
+        total = total - read(value)
+    return total
+
+
+def _port_set(values: Iterable[str]) -> PortSet:
+    return PortSet.union(PortSet.single("TCP", int(value)) for value in values if value.isdecimal())
+
+
+def _blocks(values: Iterable[str]) -> AddressSet:
+    """Blocks as one set. istiod skips a value that is no address; so does this, which widens nothing."""
+    found: list[AddressSet] = []
+    for value in values:
+        try:
+            found.append(AddressSet.of(value))
+        except ValueError:
+            continue
+    return AddressSet.union(found)
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()
