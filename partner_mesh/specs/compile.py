@@ -1,7 +1,6 @@
 """The whole of a stack, in the order in which a person would deploy it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
@@ -23,17 +22,20 @@ from partner_mesh.specs import (
     partner,
     peer_authentication,
     request_authentication,
+    security_group,
+    security_group_policy,
     sidecar,
     telemetry,
     virtual_service,
     web,
 )
 from partner_mesh.specs.compiled import Compiled
+from partner_mesh.specs.security_group_policy import GroupIds
 from partner_mesh.specs.shards import Shards, shards
 from partner_mesh.specs.stack import owned
 
 
-def compile_stack(stack: Stack, group_ids: Mapping[str, Any] | None = None) -> Compiled:
+def compile_stack(stack: Stack, group_ids: GroupIds = None) -> Compiled:
     """Every object, chart and inventory document of a stack.
 
     `group_ids` are ids of security groups by group name: late values when the program runs, which are placed and never
@@ -44,11 +46,18 @@ def compile_stack(stack: Stack, group_ids: Mapping[str, Any] | None = None) -> C
     partner_gateways = tuple(formed.gateways)
     return Compiled(
         mesh=mesh_objects(stack, tuple(gateways)),
-        gateways={name: gateway_objects(stack, name, declared, formed) for name, declared in gateways.items()},
-        namespaces={name: namespace_objects(stack, name) for name in stack.by_namespace},
-        applications={name: application_objects(stack, name, partner_gateways) for name in stack.applications},
+        gateways={
+            name: gateway_objects(stack, name, declared, formed, group_ids) for name, declared in gateways.items()
+        },
+        namespaces={name: namespace_objects(stack, name, group_ids) for name in stack.by_namespace},
+        applications={
+            name: application_objects(stack, name, partner_gateways, group_ids) for name in stack.applications
+        },
         partners={each.name: partner.partner_objects(stack, each, formed) for each in stack.partners},
         charts=chart_releases(stack, gateways),
+        security_groups=security_group.security_group_documents(
+            security_group.security_groups(stack, gateways, formed), group_ids
+        ),
     )
 
 
@@ -78,7 +87,9 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
     )
 
 
-def gateway_objects(stack: Stack, gateway: str, declared: str, formed: Shards) -> tuple[Manifest, ...]:
+def gateway_objects(
+    stack: Stack, gateway: str, declared: str, formed: Shards, group_ids: GroupIds
+) -> tuple[Manifest, ...]:
     """What a gateway (or shard) has before any partner uses it; a web gateway also its routes."""
     labels, place = owned(gateway=gateway), gateway_namespace(gateway)
     shard = formed.gateways.get(gateway)
@@ -93,16 +104,19 @@ def gateway_objects(stack: Stack, gateway: str, declared: str, formed: Shards) -
         namespace.gateways_namespace(stack, gateway, declared),
         *network_policy.baseline(stack, place, labels),
         *network_policy.load_balancer(stack, gateway, declared),
+        *security_group_policy.of_namespace(stack, place, labels, group_ids),
+        *security_group_policy.of_gateway(stack, gateway, group_ids),
         authorization_policy.allow_nothing(place, labels),
         *own,
     )
 
 
-def namespace_objects(stack: Stack, name: str) -> tuple[Manifest, ...]:
+def namespace_objects(stack: Stack, name: str, group_ids: GroupIds) -> tuple[Manifest, ...]:
     """What a namespace of applications has before any of them."""
     return (
         namespace.application_namespace(stack, name),
         *network_policy.baseline(stack, name, owned()),
+        *security_group_policy.of_namespace(stack, name, owned(), group_ids),
         authorization_policy.allow_nothing(name, owned()),
         *peer_authentication.of_namespace(stack, name),
         *telemetry.of_namespace(stack, name),
@@ -111,12 +125,15 @@ def namespace_objects(stack: Stack, name: str) -> tuple[Manifest, ...]:
     )
 
 
-def application_objects(stack: Stack, name: str, partner_gateways: tuple[str, ...]) -> tuple[Manifest, ...]:
+def application_objects(
+    stack: Stack, name: str, partner_gateways: tuple[str, ...], group_ids: GroupIds
+) -> tuple[Manifest, ...]:
     """What one application has, partners aside."""
     return (
         application.service_account(stack, name),
         application.service(stack, name, partner_gateways),
         *network_policy.application_policies(stack, name),
+        *security_group_policy.of_application(stack, name, group_ids),
         *peer_authentication.of_application(stack, name),
         *request_authentication.of_application(stack, name),
         *authorization_policy.authorization_policies(stack, name),

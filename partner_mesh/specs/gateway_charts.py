@@ -87,7 +87,7 @@ def gateway_values(stack: Stack, name: str, declared: str) -> dict[str, Any]:
 
 
 def service_ports(gateway: Gateway) -> list[dict[str, Any]]:
-    """Ports of a gateway's Service; an egress gateway also takes TCP partners, told apart by SNI, on a port of its own."""
+    """Ports of a gateway's Service; at an egress gateway also that of TCP partners, whom SNI tells apart."""
     ports = [
         ("status-port", GATEWAY_STATUS_PORT, GATEWAY_STATUS_PORT),
         ("https", GATEWAY_SERVICE_PORT, GATEWAY_TARGET_PORT),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from partner_mesh.config.observability import AccessLog
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import ROOT_NAMESPACE
-from partner_mesh.specs.network_policy import OBSERVABILITY_NAMESPACE
+from partner_mesh.specs.tracing import collector
 
 ACCESS_LOG_PROVIDER: Final = "partner-mesh-access-log"
 TRACING_PROVIDER: Final = "partner-mesh-tracing"
@@ -107,17 +107,11 @@ def access_log_provider(log: AccessLog, name: str = ACCESS_LOG_PROVIDER) -> dict
 
 def tracing_provider(stack: Stack) -> list[dict[str, Any]]:
     """Where spans go. Our own Jaeger takes OTLP; Zipkin speaks its own protocol."""
-    tracing = stack.platform.observability.tracing
-    if tracing.backend == "none":
+    found = collector(stack)
+    if found is None:
         return []
-    defaults = {
-        "jaeger": f"jaeger-collector.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:4317",
-        "otlp": f"otel-collector.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:4317",
-        "zipkin": f"zipkin.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:9411",
-    }
-    service, _, port = (tracing.endpoint or defaults[tracing.backend]).rpartition(":")
-    kind = "zipkin" if tracing.backend == "zipkin" else "opentelemetry"
-    return [{"name": TRACING_PROVIDER, kind: {"service": service, "port": int(port)}}]
+    kind = "zipkin" if stack.platform.observability.tracing.backend == "zipkin" else "opentelemetry"
+    return [{"name": TRACING_PROVIDER, kind: {"service": found.host, "port": found.port}}]
 
 
 def _login_provider(application: str, namespace: str) -> dict[str, Any]:

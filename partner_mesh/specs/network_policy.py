@@ -23,10 +23,11 @@ from partner_mesh.specs.stack import (
     web_gateway,
     web_port,
 )
+from partner_mesh.specs.tracing import OBSERVABILITY_NAMESPACE as OBSERVABILITY_NAMESPACE
+from partner_mesh.specs.tracing import collector
 
 NETWORK_POLICY: Final = "networking.k8s.io/v1"
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server, cannot be forged
-OBSERVABILITY_NAMESPACE: Final = "observability"
 
 # What the internet is not: private, shared, loopback, link-local (with the metadata service), multicast, reserved.
 NOT_INTERNET: Final = (
@@ -103,7 +104,7 @@ ISTIOD: Final = rule("egress", [pods(ROOT_NAMESPACE, {"app": "istiod"})], [15012
 
 def baseline(stack: Stack, namespace: str, labels: Mapping[str, str]) -> tuple[Manifest, ...]:
     """What every namespace of the mesh has: default deny, and its pods' way to names, certificates and scrapes."""
-    ingress, egress = [], [DNS, ISTIOD]
+    ingress, egress = [], [DNS, ISTIOD, *_spans(stack)]
     if stack.platform.observability.prometheus.enabled:
         prometheus = pods(OBSERVABILITY_NAMESPACE, {"app.kubernetes.io/name": "prometheus"})
         ingress.append(rule("ingress", [prometheus], [15020, 15090]))
@@ -113,6 +114,14 @@ def baseline(stack: Stack, namespace: str, labels: Mapping[str, str]) -> tuple[M
         default_deny(namespace, labels),
         policy("allow-platform", namespace, labels, {}, ingress=ingress, egress=egress),
     )
+
+
+def _spans(stack: Stack) -> tuple[dict[str, Any], ...]:
+    """The way to a collector in the cluster; one outside is reached by nobody but through an egress gateway."""
+    found = collector(stack)
+    if found is None or found.namespace is None:
+        return ()
+    return (rule("egress", [{"namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: found.namespace}}}], [found.port]),)
 
 
 def _probed(stack: Stack, namespace: str) -> tuple[int, ...]:

@@ -3,8 +3,8 @@
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import NETWORKING, gateway_namespace
-from partner_mesh.specs.network_policy import OBSERVABILITY_NAMESPACE
 from partner_mesh.specs.stack import application_host, calls, owned
+from partner_mesh.specs.tracing import collector
 
 
 def sidecar(stack: Stack, namespace: str) -> Manifest:
@@ -21,7 +21,8 @@ def sidecar(stack: Stack, namespace: str) -> Manifest:
         if stack.applications[callee].namespace != namespace
     ]
     egress = [f"{gateway_namespace(gateway)}/*" for gateway, _ in stack.gateways("egress")]
-    telemetry = [f"{OBSERVABILITY_NAMESPACE}/*"] if stack.platform.observability.tracing.backend != "none" else []
+    found = collector(stack)
+    telemetry = [f"{found.namespace}/*"] if found is not None and found.namespace is not None else []
     spec = {
         "egress": [{"hosts": ["./*", *egress, *dict.fromkeys(peers), *telemetry]}],
         "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
