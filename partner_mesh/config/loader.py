@@ -23,7 +23,7 @@ from partner_mesh.config.problems import ConfigurationError, Problem
 from partner_mesh.config.rules import broken
 from partner_mesh.config.rules.world import World
 from partner_mesh.config.stack import Stack
-from partner_mesh.config.translation import Finding, findings, nearest
+from partner_mesh.config.translation import Finding, findings, nearest, written_path
 
 PROJECT: Final = "partner-mesh"
 SECTIONS: Final = ("platform", "applications", "partners")
@@ -43,6 +43,17 @@ class Source:
 
     document: Document
     path: tuple[Part, ...] = ()
+
+    @property
+    def value(self) -> Any:
+        """What is written there; None where no document is at hand."""
+        value = self.document.value
+        for part in self.path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
 
     def at(self, *parts: Part) -> "Source":
         """A part of the section."""
@@ -200,10 +211,12 @@ def _stack(
     reading.sources.update({("platform",): sources["platform"], ("region",): sources["region"]})
     world = World(platform, applications, partners, mistaken, complete, region)
     for identifier, finding in broken(world):
-        source = _source(reading.sources, finding.path)
-        reading.problems.append(
-            source.problem(Finding(finding.path[_depth(finding.path) :], finding.reason, finding.remedy, identifier))
-        )
+        depth = _depth(finding.path)
+        source = reading.sources[finding.path[:depth]]
+        inner, written = finding.path[depth:], source.value
+        if isinstance(written, dict):
+            inner = written_path(inner, written)
+        reading.problems.append(source.problem(Finding(inner, finding.reason, finding.remedy, identifier)))
     if reading.problems or platform is None:
         raise ConfigurationError(reading.problems)
     ordered = tuple(sorted(partners.values(), key=lambda partner: partner.name))
@@ -213,10 +226,6 @@ def _stack(
 def _depth(path: tuple[Part, ...]) -> int:
     """How many parts of a path name the section: `platform`, or a kind and which one."""
     return 2 if path[0] in ("applications", "partners") and len(path) > 1 else 1
-
-
-def _source(sources: Mapping[tuple[Part, ...], Source], path: tuple[Part, ...]) -> Source:
-    return sources[path[: _depth(path)]]
 
 
 def _platform(reading: _Reading, sections: Mapping[str, Any], source: Source) -> Platform | None:

@@ -75,7 +75,7 @@ def findings(error: ValidationError, model: Any, value: Any) -> list[Finding]:
         raw = tuple(part for part in detail["loc"] if part != "[key]")
         path = written_path(raw, value)
         if detail["type"] == "missing":
-            found.append(Finding((*path, raw[-1]), "is missing", "add it", "missing-key"))
+            found.append(Finding(path, "is missing", "add it", "missing-key"))
         elif detail["type"] == "extra_forbidden":
             valid = keys_at(model, raw[:-1], value)
             near = _near(str(raw[-1]), valid)
@@ -164,7 +164,7 @@ def written_path(location: Iterable[Part], value: Any) -> tuple[Part, ...]:
             if part in value:
                 value = value[part]
             elif index == len(parts) - 1 and isinstance(part, str):
-                break  # a missing key: its mapping is the place
+                value = None  # a missing key
             else:
                 continue  # a tag, or the 0 of a list of one
         elif isinstance(value, list | tuple):

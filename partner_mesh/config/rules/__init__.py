@@ -1,17 +1,28 @@
 """Rules over what is valid by itself: how sections, applications and partners must agree with one another.
 
-Each rule is a function that yields findings, each under an identifier; its docstring is what the reference says of it.
+Each rule is a function that yields findings under an identifier; its docstring is what the reference says of it.
+No rule is quadratic in the number of partners.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from partner_mesh.config.rules import capacity, edges, hosts, names, references, tls, traffic, versions
 from partner_mesh.config.rules.world import World
 from partner_mesh.config.translation import Finding
 
 Rule = Callable[[World], Iterator[Finding]]
 
-RULES: Final[Mapping[str, Rule]] = {}
+RULES: Final[Mapping[str, Rule]] = {
+    **names.RULES,
+    **hosts.RULES,
+    **references.RULES,
+    **edges.RULES,
+    **tls.RULES,
+    **traffic.RULES,
+    **versions.RULES,
+    **capacity.RULES,
+}
 
 
 def broken(world: World) -> Iterator[tuple[str, Finding]]:
