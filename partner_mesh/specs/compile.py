@@ -15,6 +15,7 @@ from partner_mesh.specs import (
     destination_rule,
     gateway_charts,
     inbound,
+    inventory,
     istio_charts,
     namespace,
     network_policy,
@@ -55,6 +56,7 @@ def compile_stack(stack: Stack, group_ids: GroupIds = None) -> Compiled:
         },
         partners={each.name: partner.partner_objects(stack, each, formed) for each in stack.partners},
         charts=chart_releases(stack, gateways),
+        inventory=inventory.inventory(stack, gateways),
         security_groups=security_group.security_group_documents(
             security_group.security_groups(stack, gateways, formed), group_ids
         ),

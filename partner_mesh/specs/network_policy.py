@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
+from partner_mesh.specs import tracing
 from partner_mesh.specs.aws.subnets import subnets
 from partner_mesh.specs.stack import (
     GATEWAY_STATUS_PORT,
@@ -23,10 +24,10 @@ from partner_mesh.specs.stack import (
     web_gateway,
     web_port,
 )
-from partner_mesh.specs.tracing import OBSERVABILITY_NAMESPACE as OBSERVABILITY_NAMESPACE
 from partner_mesh.specs.tracing import collector
 
 NETWORK_POLICY: Final = "networking.k8s.io/v1"
+OBSERVABILITY_NAMESPACE: Final = tracing.OBSERVABILITY_NAMESPACE
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server, cannot be forged
 
 # What the internet is not: private, shared, loopback, link-local (with the metadata service), multicast, reserved.

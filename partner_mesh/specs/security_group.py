@@ -107,18 +107,22 @@ class Edge:
 
 def _edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
     for name, application in stack.applications.items():
+        own = application_group(name)
         for caller in application.callers:
             for port in target_ports(application, caller.ports):
-                yield Edge(application_group(caller.application), application_group(name), port)
+                yield Edge(application_group(caller.application), own, port)
         for route in application.web:
-            port = web_port(application, route).target
-            yield Edge(gateway_group(web_gateway(stack, route)), application_group(name), port)
+            yield Edge(gateway_group(web_gateway(stack, route)), own, web_port(application, route).target)
+    yield from _partner_edges(stack, formed)
+
+
+def _partner_edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
     for partner in stack.partners:
-        for entry in partner.inbound:
-            shard = formed.serving(stack, partner, entry)
-            for route in entry.routes:
+        for inbound in partner.inbound:
+            source = gateway_group(formed.serving(stack, partner, inbound).name)
+            for route in inbound.routes:
                 target = application_port(stack, route.application, route.port).target
-                yield Edge(gateway_group(shard.name), application_group(route.application), target)
+                yield Edge(source, application_group(route.application), target)
         for outbound in partner.outbound:
             port = EGRESS_TLS_PORT if outbound.protocol == "tcp" else GATEWAY_TARGET_PORT
             for caller in outbound.callers:
