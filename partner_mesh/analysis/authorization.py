@@ -105,7 +105,8 @@ class Authorizations:
 
     def sides(self, peer: Peer) -> tuple[Hashable, ...]:
         """What any rule could tell this peer from another by."""
-        found: list[Hashable] = [peer.addresses, peer.remote, peer.token, peer.foreign_certificate]
+        found: list[Hashable] = [peer.addresses, peer.remote, peer.token, peer.foreign_certificate,
+                                 peer.claims_remote]  # fmt: skip
         principal = peer.principal
         if principal is None:
             return tuple(found)

@@ -135,7 +135,7 @@ def minimal(rows: Sequence[Row], accepting: Iterable[int], start: int = 0) -> Au
         if len(names) == count:
             break
         count = len(names)
-    member = {}
+    member: dict[int, int] = {}
     for state in reachable:
         member.setdefault(block[state], state)
     quotient = {name: _merged((f, block[t]) for f, t in rows[state]) for name, state in member.items()}

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from partner_mesh.analysis import strings
 from partner_mesh.analysis.strings import StringSet
 
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+JOINED: Final = 16  # boxes that are put together along a field whose values are not plain literals
 ANY_PATH: Final = strings.prefix("/")  # `OPTIONS *` matches no route of Istio's and is left out
 
 
@@ -191,13 +191,21 @@ def _joined(boxes: list[Requests]) -> list[Requests]:
     for field in ("paths", "methods", "hosts"):
         groups: dict[Requests, list[Requests]] = {}
         for box in boxes:
-            groups.setdefault(replace(box, **{field: StringSet.NONE}), []).append(box)
+            groups.setdefault(_with(box, field, StringSet.NONE), []).append(box)
         joined: list[Requests] = []
         for members in groups.values():
-            total = _total([getattr(member, field) for member in members])
-            joined.append(replace(members[0], **{field: total}))
+            if len(members) > JOINED and any(getattr(each, field).language is not None for each in members):
+                joined += members  # an automaton of a thousand hosts would cost more than a thousand boxes
+                continue
+            joined.append(_with(members[0], field, _total([getattr(member, field) for member in members])))
         boxes = joined
     return boxes
+
+
+def _with(box: Requests, field: str, value: StringSet) -> Requests:
+    if field == "paths":
+        return replace(box, paths=value)
+    return replace(box, methods=value) if field == "methods" else replace(box, hosts=value)
 
 
 def _total(sets: list[StringSet]) -> StringSet:

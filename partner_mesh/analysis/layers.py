@@ -84,7 +84,38 @@ class IngressController:
         return "{ingress controller}"
 
 
-Endpoint = Workload | Addresses | Partner | IngressController
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A caller from outside that comes through a gateway and is nobody's partner, or another's: `name` says which."""
+
+    name: str  # "anonymous", "user with token", "user without token", "another partner"
+    addresses: AddressSet = AddressSet.ALL
+    beside: str = ""  # the partner that "another partner" is not
+
+    def document(self) -> dict[str, Any]:
+        """The endpoint as results show it."""
+        shown = {"client": self.name}
+        return {**shown, "not": self.beside} if self.beside else shown
+
+    def __str__(self) -> str:
+        return f"{self.name} (not {self.beside})" if self.beside else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalHost:
+    """A host outside the mesh, as the mesh's registry names it."""
+
+    name: str
+
+    def document(self) -> dict[str, Any]:
+        """The endpoint as results show it."""
+        return {"host": self.name}
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Endpoint = Workload | Addresses | Partner | IngressController | Client | ExternalHost
 
 
 @runtime_checkable

@@ -216,6 +216,7 @@ def _runs_proxy(pods: Pods) -> bool:
     template: Any = pods.resource.spec
     inner = template.get("template") if isinstance(template, Mapping) else None
     spec = inner.get("spec") if isinstance(inner, Mapping) else template
+    spec = spec if isinstance(spec, Mapping) else {}
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     return any(isinstance(each, Mapping) and each.get("name") == "istio-proxy" for each in containers)
 
@@ -292,7 +293,7 @@ class RegistryLayer(_MeshLayer):
         if not self._matters:
             return None
         if not isinstance(endpoint, Workload):
-            return type(endpoint)
+            return type(endpoint).__name__
         bond = self.mesh.bond(endpoint)
         hosts = self.mesh.registry.of_workload.get(id(bond.pods), ())
         return self._closed(endpoint), bond.scope.signature, _left_alone(bond.pods), tuple(id(each) for each in hosts)
@@ -358,7 +359,7 @@ class MutualTlsLayer(_MeshLayer):
         if not self.mesh.present:
             return None
         if not isinstance(endpoint, Workload):
-            return type(endpoint)
+            return type(endpoint).__name__
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
         kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, gateway, bond.modes.signature, bond.excluded)

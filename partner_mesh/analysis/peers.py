@@ -16,8 +16,8 @@ class Peer:
 
     `principal` is None where no mesh certificate is presented; `foreign_certificate` says that a certificate of
     somebody else's CA is. `addresses` is None where nothing is known of them. `remote` is the client address that
-    `remoteIpBlocks` judges: None where the client writes it itself (`X-Forwarded-For` towards a sidecar), for such a
-    client may claim any.
+    `remoteIpBlocks` judges: None where it is not known, which with `claims_remote` means that the client writes it itself
+    (`X-Forwarded-For` towards a sidecar): such a client may claim any.
     """
 
     principal: Principal | None = None
@@ -25,6 +25,7 @@ class Peer:
     remote: AddressSet | None = None
     token: Token = "either"
     foreign_certificate: bool = False
+    claims_remote: bool = True
 
 
 @dataclass(frozen=True, slots=True)

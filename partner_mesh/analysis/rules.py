@@ -167,7 +167,7 @@ class Rule:
         self.mentioned.addresses += [each for each in (wanted, refused) if each]
 
         def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
-            if peer.remote is None:  # the client writes X-Forwarded-For: any address can be claimed
+            if peer.remote is None and peer.claims_remote:  # the client writes X-Forwarded-For: any address can be claimed
                 claims = [Condition("remote.ip", ", ".join(values))] if values else []
                 claims += [Condition("remote.ip", ", ".join(excluded), holds=False)] if excluded else []
                 return YES, tuple(claims)

@@ -158,6 +158,18 @@ def authorization_pattern(value: str) -> StringSet:
     return exact(value)
 
 
+@lru_cache(maxsize=65536)
+def host_pattern(host: str) -> StringSet:
+    """The Host headers of a Gateway's or VirtualService's host: `*`, `*.suffix` or exact, each with a port or without."""
+    if host == "*":
+        return StringSet.ALL
+    if host.startswith("*"):
+        return of_language(
+            fa.concatenation(fa.EVERYTHING, fa.chain(host[1:], accept_word=True, then=":", accept_beyond=True))
+        )
+    return host_with_any_port(host)
+
+
 # Envoy's uri template: one `*` is one or more characters of a segment, `**` zero or more characters, slashes too
 # (envoy `uri_template_internal.cc`: [kLiteral]+ and [kLiteral/]*, where kLiteral is every pchar but `*`).
 _SEGMENT_CHARS: Final = r"a-zA-Z0-9\-._~%!$&'()+,;:@="

@@ -1,0 +1,393 @@
+"""Ways that lead through gateways: from outside to a workload, and from a workload to an outside host.
+
+A pair of endpoints tells nothing of these: a partner's packets end at the gateway, and a request goes on where the
+routes say. So each server of each gateway is followed to where its routes lead, once, and the answer is a connection
+from the client to the workload. The work grows with the number of servers and routes, never with partners squared:
+what "another partner" can do at a partner's host is decided by the servers that could serve that host.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from partner_mesh.analysis import http, strings
+from partner_mesh.analysis.authentication import DISABLE, STRICT
+from partner_mesh.analysis.authorization import Bound, Policy
+from partner_mesh.analysis.clients import Partners
+from partner_mesh.analysis.gateways import GatewayProxy, Server
+from partner_mesh.analysis.http import HttpSet, Requests
+from partner_mesh.analysis.layers import (
+    AUTHORISATION,
+    MUTUAL_TLS,
+    ROUTE,
+    Addresses,
+    Because,
+    Client,
+    Endpoint,
+    Opinion,
+    Partner,
+    Verdict,
+    Workload,
+)
+from partner_mesh.analysis.mesh import AuthorizationLayer, Bond, Mesh, mode_parts
+from partner_mesh.analysis.peers import Peer, Token
+from partner_mesh.analysis.registry import Host
+from partner_mesh.analysis.resources import Resource
+from partner_mesh.analysis.routes import Leg, Proxy, Target, client_tls, legs, subset_labels, target
+from partner_mesh.analysis.rules import TCP
+from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.topology import Pods
+from partner_mesh.analysis.ways import Fate, Way, settled
+
+Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Opinion]]
+"""What the network says of packets between two endpoints, on ports of the destination."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What comes of some requests from a client to a destination that lies behind a gateway."""
+
+    source: Endpoint
+    destination: Endpoint
+    ports: PortSet  # of the destination
+    fate: Fate
+    gateway: Workload
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client at the door of one server."""
+
+    endpoint: Partner | Client
+    peer: Peer
+    handshake: Opinion | None = None  # what the server's TLS says of it; None where it asks for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a leg ends: a workload and one of its ports."""
+
+    pods: Pods
+    ports: PortSet
+    host: Host
+    target: Target
+
+
+class Ingress:
+    """Journeys from outside to workloads."""
+
+    def __init__(self, mesh: Mesh, hop: Hop) -> None:
+        self.mesh = mesh
+        self.hop = hop
+        self.partners = Partners(mesh.world)
+        self.authorization = AuthorizationLayer(mesh)
+        self._narrow: dict[tuple[int, str], Bound] = {}
+        self._by_host: dict[int, _PoliciesByHost] = {}
+        self._credentials: dict[int, dict[str, list[Server]]] = {}
+        self._wild: dict[tuple[int, int], list[Server]] = {}
+        self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Opinion]] = {}
+        self._stranger = self._stranger_addresses()
+
+    def _stranger_addresses(self) -> AddressSet:
+        """Addresses of somebody whom nothing names: outside every block that policies or partners write."""
+        named = [each for each in self.mesh.authorizations.addresses if not AddressSet.V4 <= each]
+        left = AddressSet.ALL - AddressSet.union(named) - self.partners.all_addresses()
+        return left or AddressSet.ALL
+
+    def journeys(self) -> Iterable[Journey]:
+        """Every client at every server that faces outwards, in the order of gateways, servers, hosts."""
+        for proxy in self.mesh.gateways.proxies.values():
+            for server in proxy.servers:
+                if server.tls != "ISTIO_MUTUAL" and not server.redirects:
+                    yield from self._at(proxy, server)
+
+    def _at(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
+        for home, pattern in server.hosts:
+            routes = self._routes(proxy, server, home, pattern)
+            for host, ends in routes:
+                for caller in self._callers(proxy, server, host):
+                    yield from self._followed(proxy, server, caller, host, ends)
+
+    # Who comes -------------------------------------------------------------------------------------------------
+
+    def _callers(self, proxy: GatewayProxy, server: Server, host: str) -> Iterable[Caller]:
+        if server.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
+            partner = self.partners.of(server)
+            yield Caller(partner, Peer(None, partner.addresses, partner.addresses, foreign_certificate=True))
+            yield self._other(proxy, server, host, partner)
+        if server.tls == "MUTUAL":
+            refusal = Opinion(
+                MUTUAL_TLS, Verdict.DENIED, TCP, (server.because(MUTUAL_TLS, "asks for a client certificate"),)
+            )
+            yield Caller(Client("anonymous", self._stranger), self._outsider("none"), refusal)
+            return
+        yield Caller(Client("anonymous", self._stranger), self._outsider("none"))
+        yield Caller(Client("user without token", self._stranger), self._outsider("none"))
+        yield Caller(Client("user with token", self._stranger), self._outsider("valid"))
+
+    def _outsider(self, token: Token) -> Peer:
+        return Peer(None, self._stranger, self._stranger, token)
+
+    def _other(self, proxy: GatewayProxy, server: Server, host: str, partner: Partner) -> Caller:
+        """Another partner at this partner's host: by this server with its own certificate, or by the servers of
+        others with this Host. One row stands for all of them."""  # noqa: D205
+        addresses = AddressSet.ALL - partner.addresses or AddressSet.ALL
+        client = Client("another partner", addresses, partner.name)
+        peer = Peer(None, addresses, addresses, foreign_certificate=True)
+        sharing = self._sharing(proxy, server)
+        crossing = [each for each in self._wild_servers(proxy, server) if each.serves(host)]
+        if sharing:
+            names = ", ".join(sharing)
+            reason = Because.of(MUTUAL_TLS, server.resource, f"trusts the same CA as {names}, and no name tells them apart")
+            return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (reason,)))
+        if crossing:
+            reason = crossing[0].because(ROUTE, f"also serves {host}: a request with another server's SNI gets in")
+            return Caller(client, peer, Opinion(ROUTE, Verdict.ALLOWED, TCP, (reason,)))
+        trusted = f"trusts only the CA in secret {server.credential}" if server.credential else "trusts only its own CA"
+        return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.DENIED, TCP, (server.because(MUTUAL_TLS, trusted),)))
+
+    def _sharing(self, proxy: GatewayProxy, server: Server) -> list[str]:
+        """Other partners whose certificates this server's CA may have signed, and whose names it does not exclude."""
+        if not server.credential:
+            return []
+        found = []
+        for each in self._by_credential(proxy).get(server.credential, ()):
+            if each is server or self.partners.of(each).name == self.partners.of(server).name:
+                continue
+            if not server.names or not each.names or set(server.names) & set(each.names):
+                found.append(self.partners.of(each).name)
+        return found[:3]
+
+    def _by_credential(self, proxy: GatewayProxy) -> dict[str, list[Server]]:
+        index = self._credentials.get(id(proxy))
+        if index is None:
+            index = {}
+            for each in proxy.servers:
+                if each.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
+                    index.setdefault(each.credential, []).append(each)
+            self._credentials[id(proxy)] = index
+        return index
+
+    def _wild_servers(self, proxy: GatewayProxy, server: Server) -> list[Server]:
+        """Servers on the same port that serve more than one exact host: those could serve a stranger's Host."""
+        index = self._wild.get((id(proxy), server.port))
+        if index is None:
+            index = [
+                each
+                for each in proxy.on(server.port)
+                if each.is_http and (len(each.hosts) > 1 or any("*" in host for _, host in each.hosts))
+            ]
+            self._wild[id(proxy), server.port] = index
+        return [each for each in index if each is not server]
+
+    # Where it leads --------------------------------------------------------------------------------------------
+
+    def _routes(
+        self, proxy: GatewayProxy, server: Server, home: str, pattern: str
+    ) -> Iterable[tuple[str, list[tuple[Leg, list[End]]]]]:
+        """For each host that VirtualServices serve here, the legs and where each ends."""
+        bound = self.mesh.virtual_services.bound(server.gateway, proxy.pods.namespace, pattern)
+        by_host: dict[str, list[Resource]] = {}
+        for host, resource in bound:
+            if home in ("*", resource.namespace):
+                by_host.setdefault(host, []).append(resource)
+        client = Proxy(proxy.pods.namespace, proxy.pods.labels, server.gateway)
+        for host, resources in sorted(by_host.items()):
+            if server.is_http:
+                found = legs(resources, client, server.number)
+            else:
+                found = list(raw_legs(resources, client, server.number))
+            yield host, [(leg, list(self.ends(leg, proxy.pods))) for leg in found]
+
+    def ends(self, leg: Leg, client: Pods) -> Iterable[End]:
+        """The workloads behind a leg's targets."""
+        for each in leg.targets:
+            host = self.mesh.registry.lookup(each.host, client.namespace)
+            port = host.port(each.port) if host is not None else None
+            if host is None or port is None:
+                continue
+            labels: dict[str, str] | None = {}
+            if each.subset:
+                rules = self.mesh.destination_rules.of(host, each.host, client.namespace, client.labels)
+                labels = subset_labels(rules, each.subset)
+            for pods in self.mesh.registry.workloads(host):
+                reached = self.mesh.registry.target(host, port, pods)
+                if labels is not None and labels.items() <= pods.labels.items() and reached:
+                    yield End(pods, reached, host, each)
+
+    # What comes of it ------------------------------------------------------------------------------------------
+
+    def _followed(
+        self, proxy: GatewayProxy, server: Server, caller: Caller, host: str, ends: list[tuple[Leg, list[End]]]
+    ) -> Iterable[Journey]:
+        asked = requests_for(host) if server.is_http else None
+        door = self._door(proxy, server, caller, host, asked)
+        ways: dict[tuple[Workload, PortSet], list[Way]] = {}
+        for leg, reached in ends:
+            for end in reached:
+                requests = None if asked is None else leg.requests
+                way = door.taking(requests, leg.rewrite, leg.because)
+                if leg.fate == "unknown":
+                    why = Because.of(ROUTE, leg.because.resource, leg.reason) if leg.because.resource else leg.because
+                    way = way.through((Opinion(ROUTE, Verdict.UNKNOWN, TCP, (why,)),))
+                way = self.inside(way, proxy, end, caller.peer, host)
+                ways.setdefault((end.pods.endpoint, end.ports), []).append(way)
+        nowhere = tuple(dict.fromkeys(leg.because for leg, _ in ends))[:3]
+        otherwise = tuple(Because.of(ROUTE, each.resource, "no route leads here") for each in nowhere if each.resource)
+        for (endpoint, ports), listed in ways.items():
+            refused = Way(()) if caller.handshake is None or caller.handshake.verdict is not Verdict.DENIED else None
+            if refused is None:  # nobody gets past the door: one answer for everything
+                fates = [Fate(Verdict.DENIED, asked, caller.handshake.because)] if caller.handshake else []
+            else:
+                fates = settled(listed, asked, otherwise)
+            for fate in fates:
+                yield Journey(caller.endpoint, endpoint, ports, fate, proxy.endpoint, host)
+
+    def _door(
+        self, proxy: GatewayProxy, server: Server, caller: Caller, host: str, asked: HttpSet | None
+    ) -> Way:
+        """Up to the gateway's own policies."""
+        way = Way.begin(asked)
+        if caller.handshake is not None:
+            way = way.through((caller.handshake,))
+            if caller.handshake.verdict is Verdict.DENIED:
+                return way
+        elif server.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
+            way = way.through((Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (server.because(),)),))
+        port = PortSet.single("TCP", server.port)
+        if not self.behind(proxy):
+            way = way.through(self.hop_between(Addresses(caller.endpoint.addresses), proxy.endpoint, port))
+        bond = self.mesh.bond(proxy.endpoint)
+        if bond.extension is not None:
+            return way.through((Opinion(AUTHORISATION, Verdict.UNKNOWN, port, (bond.extension,)),))
+        bound = self.narrowed(bond.bound, host)
+        peer = caller.peer if not self.behind(proxy) else replace(caller.peer, addresses=None)
+        return way.through(self.mesh.authorizations.opinions(bound, peer, port, http=server.is_http, raw=False))
+
+    def inside(self, way: Way, proxy: GatewayProxy, end: End, peer: Peer, host: str) -> Way:
+        """From the gateway to the workload: packets, mTLS, the workload's policies."""
+        bond = self.mesh.bond(end.pods.endpoint)
+        way = way.through(self.hop_between(proxy.endpoint, end.pods.endpoint, end.ports))
+        if not bond.proxied:
+            return way
+        sender = self.mesh.bond(proxy.endpoint)
+        identified, opinion = self.hand_over(sender, bond, end)
+        way = way.through(opinion)
+        # The gateway appends the address it sees to X-Forwarded-For, and the sidecar believes the last one: behind a
+        # layer-7 load balancer that is the balancer's; without HTTP there is no header, only the gateway's address.
+        reads_http = any(each.requests is not None for each in way.open)
+        remote = peer.remote if reads_http and not self.behind(proxy) else proxy.pods.addresses or None
+        seen = Peer(
+            sender.principal if identified else None,
+            proxy.pods.addresses or None,
+            remote,
+            peer.token,
+            claims_remote=False,
+        )
+        authority = next((each.authority for each in reversed(way.rewrites) if each.authority), host)
+        bound = self.narrowed(bond.bound, authority)
+        return way.through(list(self.authorization.at_sidecar(bond, seen, end.ports, bound=bound)))
+
+    def hand_over(self, sender: Bond, receiver: Bond, end: End) -> tuple[bool, Sequence[Opinion]]:
+        """Whether the sender's identity is shown to the receiver, and what the receiver's mode says of it."""
+        rules = self.mesh.destination_rules.of(
+            end.host, end.target.host, sender.pods.namespace, sender.pods.labels
+        )
+        said = client_tls(rules, end.target.subset, end.target.port)
+        mode = str(said[0].get("mode") or "DISABLE") if said is not None else ""
+        identified = mode == "ISTIO_MUTUAL" or (not mode and self.mesh.config.auto_mtls)
+        found: list[Opinion] = []
+        shown = False
+        for part, wanted, resource in mode_parts(receiver.modes, end.ports):
+            by = (Because.of(MUTUAL_TLS, resource, wanted),) if resource is not None else ()
+            if not identified and wanted == STRICT:
+                why = (Because.of(MUTUAL_TLS, said[1], f"tls.mode {mode}"),) if said is not None else by
+                found.append(Opinion(MUTUAL_TLS, Verdict.DENIED, part, why))
+                continue
+            shown = identified and wanted != DISABLE
+            found.append(Opinion(MUTUAL_TLS, Verdict.ALLOWED, part, by))
+        return shown, found
+
+    def narrowed(self, bound: Bound, host: str) -> Bound:
+        """Of a workload's policies those that can say anything of a host: of a thousand partners' a handful."""
+        if "*" in host or len(bound.policies) < 8:
+            return bound
+        key = (id(bound), host)
+        if key not in self._narrow:
+            index = self._by_host.get(key[0])
+            if index is None:
+                index = self._by_host[key[0]] = _PoliciesByHost(bound)
+            self._narrow[key] = index.near(host)
+        return self._narrow[key]
+
+    def behind(self, proxy: GatewayProxy) -> bool:
+        """Whether a proxy stands in front of the gateway that tells it the client's address."""
+        return self.mesh.trusted_proxies(proxy.pods) > 0
+
+    def hop_between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+        key = source, destination, ports
+        if key not in self._hops:
+            self._hops[key] = self.hop(source, destination, ports)
+        return self._hops[key]
+
+
+class _PoliciesByHost:
+    """A workload's policies by the hosts that their rules name."""
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = bound
+        self.general: list[int] = []
+        self.named: dict[str, list[int]] = {}
+        for position, policy in enumerate(bound.policies):
+            names = _named_hosts(policy)
+            if names is None:
+                self.general.append(position)
+            for name in names or ():
+                self.named.setdefault(name, []).append(position)
+
+    def near(self, host: str) -> Bound:
+        """The policies that can say anything of a host, in their order; of the others one, which allows nothing here."""
+        kept = sorted({*self.general, *self.named.get(host.lower(), ())})
+        policies = self.bound.policies
+        if not any(policies[each].action == "ALLOW" for each in kept):
+            # The others refuse by not matching: with none of them left out of sight everything would pass.
+            kept = sorted({*kept, *(i for i, each in enumerate(policies) if each.action == "ALLOW")})
+        return Bound(tuple(policies[each] for each in kept), self.bound.tokens)
+
+
+def _named_hosts(policy: Policy) -> tuple[str, ...] | None:
+    """The hosts outside which a policy matches nothing; None where there are no such."""
+    found: list[str] = []
+    for _, rule in policy.rules:
+        for operation in rule.operations:
+            for box in operation.requests.boxes:
+                names = http.bare_hosts(box.hosts)
+                if names is None:
+                    return None
+                found += names
+    return tuple(dict.fromkeys(found)) if found else None
+
+
+def requests_for(host: str) -> HttpSet:
+    """All requests for a host pattern, with a port in the Host header or without."""
+    return http.of([Requests(strings.host_pattern(host))])
+
+
+def raw_legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> Iterable[Leg]:
+    """`tls` and `tcp` routes: connections that are passed on unread."""
+    for resource in resources:
+        for kind in ("tls", "tcp"):
+            for index, route in enumerate(resource.spec.get(kind) or ()):
+                because = Because.of(ROUTE, resource, path=("spec", kind, index))
+                matches = route.get("match") or [{}]
+                if any(_raw_applies(each, proxy, port) for each in matches):
+                    targets = tuple(target(each.get("destination"), resource.namespace) for each in route.get("route") or ())
+                    yield Leg(HttpSet.ALL, "route", because, targets)
+
+
+def _raw_applies(match: Mapping[str, Any], proxy: Proxy, port: int) -> bool:
+    gateways = match.get("gateways")
+    if gateways and proxy.gateway not in gateways:
+        return False
+    return match.get("port") in (None, 0, port)
