@@ -1,0 +1,37 @@
+"""Metrics, traces and dashboards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.objects import Deployed, declare, release
+from partner_mesh.model import ChartRelease, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ObservabilityArgs:
+    """Charts, and objects around them (rules, monitors, dashboards, policies)."""
+
+    charts: Sequence[ChartRelease]
+    manifests: Sequence[Manifest]
+    deployed: Deployed
+
+
+class Observability(pulumi.ComponentResource):
+    """Namespaces and their policies, then the charts, then the objects whose kinds the charts bring.
+
+    Outputs: `releases`, name → chart version.
+    """
+
+    releases: dict[str, str]
+
+    def __init__(self, name: str, args: ObservabilityArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("partner-mesh:observability:Observability", name, None, opts)
+        first = [manifest for manifest in args.manifests if manifest.kind == "Namespace"]
+        declare(name, first, args.deployed, parent=self)
+        for chart in args.charts:
+            release(chart, args.deployed, parent=self)
+        declare(name, [manifest for manifest in args.manifests if manifest not in first], args.deployed, parent=self)
+        self.releases = {chart.name: chart.version for chart in args.charts}
+        self.register_outputs({"releases": self.releases})

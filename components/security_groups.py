@@ -1,0 +1,69 @@
+"""Security groups: one resource a group, one resource a rule, so that a changed rule previews as that rule alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from partner_mesh.specs.aws.group_rules import GroupRule, group_rules
+from partner_mesh.specs.security_group import Group, group_id
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroupsArgs:
+    """The groups with their rules, and the ids of those that exist already, by name."""
+
+    platform: str
+    vpc_id: pulumi.Input[str]
+    groups: Sequence[Group]
+    existing: Mapping[str, pulumi.Input[str]]
+
+
+class SecurityGroups(pulumi.ComponentResource):
+    """Every group of the platform with its rules, one by one.
+
+    Groups come before all rules, so that two groups may name each other. Outputs: `ids` by group name.
+    """
+
+    ids: dict[str, pulumi.Input[str]]
+
+    def __init__(self, name: str, args: SecurityGroupsArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("partner-mesh:security_groups:SecurityGroups", name, None, opts)
+        self._args = args
+        self.ids = dict(args.existing)
+        for group in args.groups:
+            if group.name not in self.ids:
+                self.ids[group.name] = self._group(group)
+        for rule in group_rules(args.groups):
+            self._rule(rule)
+        self.register_outputs({"ids": dict(self.ids)})
+
+    def _group(self, group: Group) -> pulumi.Output[str]:
+        named = f"{self._args.platform}-{group.name}"
+        return aws.ec2.SecurityGroup(
+            named,
+            name=named,
+            description=group.description,
+            vpc_id=self._args.vpc_id,
+            tags={"Name": named},
+            # A rule that EKS or a hand made and that names this group would otherwise keep it from being deleted.
+            revoke_rules_on_delete=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        ).id
+
+    def _rule(self, named: GroupRule) -> None:
+        rule = named.rule
+        make = aws.vpc.SecurityGroupIngressRule if rule.direction == "ingress" else aws.vpc.SecurityGroupEgressRule
+        any_port = rule.protocol == "-1"  # AWS refuses ports there
+        make(
+            f"{self._args.platform}-{named.name}",
+            security_group_id=self.ids[named.group],
+            description=rule.description,
+            ip_protocol=rule.protocol,
+            from_port=None if any_port else rule.from_port,
+            to_port=None if any_port else rule.to_port,
+            cidr_ipv4=rule.cidr,
+            referenced_security_group_id=None if rule.group is None else group_id(rule.group, self.ids),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
