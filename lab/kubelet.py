@@ -53,7 +53,7 @@ class Pod:
     @property
     def process(self) -> str:
         """What the Pod's process is called in messages."""
-        return f"proxy {self.workload.key}".replace("/", ".").replace(" ", "-")
+        return self.workload.netns
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ pod. What nobody lets through is answered with ICMP "administratively prohibited
 turned it away; a cluster would drop it in silence. The node itself reaches its pods, as Calico allows by default.
 
 Order as in Calico: policies by `order`, those of Kubernetes at 1000; the first rule that matches decides; a pod that
-any policy selects is closed to what none of them mentions. Read from the reference of each API, not from `partner_mesh`.
+any policy selects is closed to what none mentions. Read from the reference of each API, not from `partner_mesh`.
 """
 
 import ipaddress
