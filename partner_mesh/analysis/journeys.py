@@ -35,7 +35,7 @@ from partner_mesh.analysis.registry import Host
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.routes import Leg, Proxy, Target, client_tls, legs, subset_labels, target
 from partner_mesh.analysis.rules import TCP
-from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Fate, Way, settled
 
@@ -106,15 +106,37 @@ class Ingress:
         for home, pattern in server.hosts:
             routes = self._routes(proxy, server, home, pattern)
             for host, ends in routes:
-                for caller in self._callers(proxy, server, host):
+                for caller in self._callers(proxy, server, host, self._cuts(proxy, host, ends)):
                     yield from self._followed(proxy, server, caller, host, ends)
 
     # Who comes -------------------------------------------------------------------------------------------------
 
-    def _callers(self, proxy: GatewayProxy, server: Server, host: str) -> Iterable[Caller]:
+    def _cuts(self, proxy: GatewayProxy, host: str, ends: list[tuple[Leg, list[End]]]) -> list[AddressSet]:
+        """The blocks of addresses that policies for this host tell apart, at the gateway and at the workloads."""
+        bounds = {id(each): each for each in (self.mesh.bond(proxy.endpoint).bound,)}
+        for leg, reached in ends:
+            for end in reached:
+                bound = self.mesh.bond(end.pods.endpoint).bound
+                near = self.narrowed(bound, leg.rewrite.authority or host)
+                bounds[id(near)] = near
+        return [
+            block
+            for bound in bounds.values()
+            for policy in bound.policies
+            for _, rule in policy.rules
+            for block in rule.mentioned.addresses
+        ]
+
+    def _callers(
+        self, proxy: GatewayProxy, server: Server, host: str, cuts: list[AddressSet]
+    ) -> Iterable[Caller]:
         if server.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
             partner = self.partners.of(server)
-            yield Caller(partner, Peer(None, partner.addresses, partner.addresses, foreign_certificate=True))
+            for part in atoms(cuts, partner.addresses):
+                yield Caller(Partner(partner.name, part), Peer(None, part, part, foreign_certificate=True))
+            for part in atoms(cuts, AddressSet.ALL - partner.addresses):
+                elsewhere = Client("elsewhere", part, partner.name)
+                yield Caller(elsewhere, Peer(None, part, part, foreign_certificate=True))
             yield self._other(proxy, server, host, partner)
         if server.tls == "MUTUAL":
             refusal = Opinion(
@@ -145,7 +167,8 @@ class Ingress:
             reason = crossing[0].because(ROUTE, f"also serves {host}: a request with another server's SNI gets in")
             return Caller(client, peer, Opinion(ROUTE, Verdict.ALLOWED, TCP, (reason,)))
         trusted = f"trusts only the CA in secret {server.credential}" if server.credential else "trusts only its own CA"
-        return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.DENIED, TCP, (server.because(MUTUAL_TLS, trusted),)))
+        refusals = (server.because(MUTUAL_TLS, trusted), Because(ROUTE, "no server of another host serves this one"))
+        return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.DENIED, TCP, refusals))
 
     def _sharing(self, proxy: GatewayProxy, server: Server) -> list[str]:
         """Other partners whose certificates this server's CA may have signed, and whose names it does not exclude."""
@@ -311,7 +334,7 @@ class Ingress:
 
     def narrowed(self, bound: Bound, host: str) -> Bound:
         """Of a workload's policies those that can say anything of a host: of a thousand partners' a handful."""
-        if "*" in host or len(bound.policies) < 8:
+        if "*" in host:
             return bound
         key = (id(bound), host)
         if key not in self._narrow:

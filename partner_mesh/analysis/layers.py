@@ -88,16 +88,19 @@ class IngressController:
 class Client:
     """A caller from outside that comes through a gateway and is nobody's partner, or another's: `name` says which."""
 
-    name: str  # "anonymous", "user with token", "user without token", "another partner"
+    name: str  # "anonymous", "user with token", "user without token", "another partner", "elsewhere"
     addresses: AddressSet = AddressSet.ALL
-    beside: str = ""  # the partner that "another partner" is not
+    beside: str = ""  # the partner that "another partner" is not, or whose certificate comes from "elsewhere"
 
     def document(self) -> dict[str, Any]:
         """The endpoint as results show it."""
-        shown = {"client": self.name}
-        return {**shown, "not": self.beside} if self.beside else shown
+        if self.name == "elsewhere":
+            return {"partner": self.beside, "elsewhere": True}
+        return {"client": self.name, "not": self.beside} if self.beside else {"client": self.name}
 
     def __str__(self) -> str:
+        if self.name == "elsewhere":
+            return f"partner {self.beside} from elsewhere"
         return f"{self.name} (not {self.beside})" if self.beside else self.name
 
 

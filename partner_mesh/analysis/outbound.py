@@ -194,7 +194,7 @@ class Egress:
         """The last stage: packets to the internet, and how they are secured."""
         way = way.through(self.ingress.hop_between(bond.pods.endpoint, self.internet, PortSet.single("TCP", port)))
         declared = host.port(port)
-        if declared is not None and declared.is_raw:
+        if declared is not None and declared.is_raw and all(each.requests is None for each in way.open):
             return way  # TLS, if any, is the application's own
         rules = self.mesh.destination_rules.of(host, host.name, bond.pods.namespace, bond.pods.labels)
         said = client_tls(rules, subset, port)

@@ -279,9 +279,11 @@ def _token_field(subject: str, values: Sequence[str], excluded: Sequence[str]) -
         if peer.token == "none" or not issuers:  # noqa: S105  # the word for "no token", no password
             return (NO if values else YES), ()
         needed: list[Condition] = []
-        if values and not (subject == "request.auth.principal" and "*" in values and peer.token == "valid"):  # noqa: S105
-            if subject == "request.auth.principal" and not any(_issued(each, issuers) for each in values):
-                return NO, ()
+        by_issuer = subject == "request.auth.principal"
+        if by_issuer and values and not any(_issued(each, issuers) for each in values):
+            return NO, ()
+        every_token = by_issuer and ("*" in values or all(f"{issuer}/*" in values for issuer in issuers))
+        if values and not (every_token and peer.token == "valid"):  # noqa: S105
             needed.append(Condition(subject, " or ".join(values), exact=_single(values)))
         if excluded:
             needed.append(Condition(subject, " or ".join(excluded), holds=False))
