@@ -11,6 +11,7 @@ from partner_mesh.config.application import Caller, EndUsers, Policy, PolicyRule
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import SECURITY
+from partner_mesh.specs.routing import image
 from partner_mesh.specs.stack import (
     application_principal,
     gateway_principal,
@@ -72,7 +73,7 @@ def web_rule(stack: Stack, application: str, route: WebRoute) -> dict[str, Any]:
                     hosts=(host, f"{host}:*"),
                     ports=(web_port(declared, route).target,),
                     methods=route.methods,
-                    paths=(route.rewrite or route.path,),
+                    paths=(image(route.path, route.rewrite),),
                 )
             }
         ],

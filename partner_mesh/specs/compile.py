@@ -11,12 +11,14 @@ from partner_mesh.specs import (
     application,
     authorization_policy,
     calico,
+    control_plane_policy,
     controllers,
     destination_rule,
     gateway_charts,
     inbound,
     inventory,
     istio_charts,
+    local_rate_limit,
     namespace,
     network_policy,
     outbound,
@@ -25,6 +27,7 @@ from partner_mesh.specs import (
     request_authentication,
     security_group,
     security_group_policy,
+    service_entry,
     sidecar,
     telemetry,
     virtual_service,
@@ -83,6 +86,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
     )
     return (
         *(root if stack.platform.mesh.managed else ()),
+        *control_plane_policy.control_plane_policies(stack),
         *calico.global_network_policies(stack),
         *controllers.cluster_secret_store(stack, gateways),
         *admission.admission_policies(stack),
@@ -141,6 +145,8 @@ def application_objects(
         *authorization_policy.authorization_policies(stack, name),
         destination_rule.destination_rule(stack, name, partner_gateways),
         *virtual_service.virtual_services(stack, name, partner_gateways),
+        *service_entry.address_blocks(stack, name),
+        *local_rate_limit.of_application(stack, name),
         *telemetry.of_application(stack, name),
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from partner_mesh.config.platform import Gateway
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease
-from partner_mesh.model.names import gateway_namespace
+from partner_mesh.model.names import GATEWAY_LABEL, gateway_namespace
 from partner_mesh.specs.istio_charts import control_planes, topology_spread, version
 from partner_mesh.specs.namespace import gateway_revision
 from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
@@ -19,7 +19,6 @@ from partner_mesh.specs.stack import (
     GATEWAY_STATUS_PORT,
     GATEWAY_TARGET_PORT,
     gateway_node_group,
-    owned,
     placement,
 )
 
@@ -49,7 +48,7 @@ def gateway_values(stack: Stack, name: str, declared: str) -> dict[str, Any]:
     return {
         "name": name,
         "revision": gateway_revision(stack),
-        "labels": {"app": name, "istio": name, **owned(gateway=name)},
+        "labels": {"app": name, "istio": name, GATEWAY_LABEL: name},
         "podAnnotations": {"proxy.istio.io/config": json.dumps(proxy_config(stack, gateway))},
         "service": {
             "type": "ClusterIP",

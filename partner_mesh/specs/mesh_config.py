@@ -87,14 +87,37 @@ def default_proxy_config(stack: Stack) -> dict[str, Any]:
 
 def extension_providers(stack: Stack) -> list[dict[str, Any]]:
     """Providers that Telemetry and policies name: access log, tracing, logins."""
-    found = [access_log_provider(stack.platform.mesh.access_log), *tracing_provider(stack)]
+    found = [*access_log_providers(stack), *tracing_provider(stack)]
     for name, application in stack.applications.items():
         if application.end_users is not None and application.end_users.login is not None:
             found.append(_login_provider(name, application.namespace))
     return found
 
 
-def access_log_provider(log: AccessLog, name: str = ACCESS_LOG_PROVIDER) -> dict[str, Any]:
+def access_log_providers(stack: Stack) -> list[dict[str, Any]]:
+    """One for the mesh, and one for each namespace or workload that wants another format or further fields."""
+    mesh = stack.platform.mesh
+    found = [_access_log_provider(mesh.access_log, ACCESS_LOG_PROVIDER)]
+    for namespace, settings in mesh.namespaces.items():
+        if settings.telemetry is not None and settings.telemetry.access_log is not None:
+            found.append(_own_provider(stack, settings.telemetry.access_log, namespace))
+    for name, application in stack.applications.items():
+        if application.telemetry is not None and application.telemetry.access_log is not None:
+            found.append(_own_provider(stack, application.telemetry.access_log, f"{application.namespace}.{name}"))
+    return [each for index, each in enumerate(found) if each not in found[:index]]
+
+
+def access_log_provider_name(stack: Stack, log: AccessLog, scope: str) -> str:
+    """The provider of a scope (a namespace, or `namespace.application`): the mesh's unless it wants another format."""
+    mesh = stack.platform.mesh.access_log
+    return ACCESS_LOG_PROVIDER if (log.format, log.fields) == (mesh.format, mesh.fields) else f"access-log-{scope}"
+
+
+def _own_provider(stack: Stack, log: AccessLog, scope: str) -> dict[str, Any]:
+    return _access_log_provider(log, access_log_provider_name(stack, log, scope))
+
+
+def _access_log_provider(log: AccessLog, name: str) -> dict[str, Any]:
     """A file access log on standard output, as JSON or as text of the same fields."""
     fields = ACCESS_LOG_FIELDS | log.fields
     log_format: dict[str, Any] = (

@@ -8,7 +8,7 @@ from partner_mesh.config.observability import Telemetry as Settings
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import ROOT_NAMESPACE, TELEMETRY
-from partner_mesh.specs.mesh_config import ACCESS_LOG_PROVIDER, TRACING_PROVIDER
+from partner_mesh.specs.mesh_config import ACCESS_LOG_PROVIDER, TRACING_PROVIDER, access_log_provider_name
 from partner_mesh.specs.stack import owned, selector
 
 # A failed connection has no status, but response flags; CEL's || is true if either side is, even where the other fails.
@@ -36,14 +36,15 @@ def of_namespace(stack: Stack, namespace: str) -> tuple[Manifest, ...]:
     settings = stack.platform.mesh.namespaces.get(namespace)
     if settings is None or settings.telemetry is None:
         return ()
-    spec = overrides(settings.telemetry)
+    spec = overrides(stack, settings.telemetry, namespace)
     return (Manifest(TELEMETRY, "Telemetry", "namespace", namespace, owned(), body={"spec": spec}),) if spec else ()
 
 
 def of_application(stack: Stack, application: str) -> tuple[Manifest, ...]:
     """A workload's overrides."""
     declared = stack.applications[application]
-    spec = overrides(declared.telemetry) if declared.telemetry is not None else {}
+    scope = f"{declared.namespace}.{application}"
+    spec = overrides(stack, declared.telemetry, scope) if declared.telemetry is not None else {}
     if not spec:
         return ()
     labels = owned(application=application)
@@ -51,11 +52,12 @@ def of_application(stack: Stack, application: str) -> tuple[Manifest, ...]:
     return (Manifest(TELEMETRY, "Telemetry", application, declared.namespace, labels, body={"spec": spec}),)
 
 
-def overrides(settings: Settings) -> dict[str, Any]:
+def overrides(stack: Stack, settings: Settings, scope: str) -> dict[str, Any]:
     """The parts of a Telemetry spec that settings speak of; empty where they say nothing."""
     spec: dict[str, Any] = {}
     if settings.access_log is not None:
-        spec["accessLogging"] = [access_logging(settings.access_log)]
+        log = settings.access_log
+        spec["accessLogging"] = [access_logging(log, access_log_provider_name(stack, log, scope))]
     if settings.metrics is not None and (settings.metrics.add or settings.metrics.remove):
         spec["metrics"] = [metrics(settings.metrics)]
     if settings.sampling is not None:
@@ -63,9 +65,9 @@ def overrides(settings: Settings) -> dict[str, Any]:
     return spec
 
 
-def access_logging(log: AccessLog) -> dict[str, Any]:
-    """On, off, or errors only. Fields and format are the mesh's provider's: proxies share one log format."""
-    found: dict[str, Any] = {"providers": [{"name": ACCESS_LOG_PROVIDER}]}
+def access_logging(log: AccessLog, provider: str = ACCESS_LOG_PROVIDER) -> dict[str, Any]:
+    """On, off, or errors only. Fields and format are the provider's."""
+    found: dict[str, Any] = {"providers": [{"name": provider}]}
     if not log.enabled:
         return found | {"disabled": True}
     return found | ({"filter": {"expression": ERRORS_ONLY}} if log.errors_only else {})
