@@ -5,6 +5,7 @@ partners are found by DNS, traffic is redirected by the kernel. What is left:
 
 - the data plane is upstream Envoy, which lacks the filters of Istio's own build: two switches in istiod's environment
   and no Prometheus metrics from proxies;
+- applications that the inventory stands in for get the security context that their namespaces demand of Pods;
 - the cluster's DNS has an address that is known before the cluster starts.
 
 `touched` shows what differs, `ALLOWED` is the whole list of what may; a test holds the two together.
@@ -25,9 +26,22 @@ ISTIOD_ENVIRONMENT: Final = {  # both default to true and make istiod configure 
     "PILOT_ENABLE_ALPN_FILTER": "false",
 }
 
+STAND_IN: Final = "inventory.invalid/"  # images of workloads that the inventory describes and nobody runs
+RESTRICTED: Final = {  # what pod-security.kubernetes.io "restricted" asks of a container
+    "allowPrivilegeEscalation": False,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
 # kind, path of the changed field, why
 ALLOWED: Final[tuple[tuple[str, str, str], ...]] = (
     ("Deployment", r"spec\.template\.spec\.containers\[0\]\.env", "istiod: no filters that only istio-proxy has"),
+    (
+        "Deployment",
+        r"spec\.template\.spec\.containers\[\d+\]\.securityContext",
+        "stand-ins of applications are as restricted as their namespaces demand",
+    ),
     ("ConfigMap", r"data\.mesh", "the mesh without Prometheus metrics: upstream Envoy has no istio.stats filter"),
     ("Telemetry", r"spec\.metrics", "the same, where a Telemetry asks for metrics"),
     ("Service", r"spec\.clusterIP", "the cluster's DNS has the address that resolv.conf names"),
@@ -68,6 +82,10 @@ def _changed(document: Document) -> dict[str, Any]:
         container = changed["spec"]["template"]["spec"]["containers"][0]
         kept = [variable for variable in container.get("env", ()) if variable["name"] not in ISTIOD_ENVIRONMENT]
         container["env"] = [*kept, *({"name": key, "value": value} for key, value in ISTIOD_ENVIRONMENT.items())]
+    elif kind == "Deployment":
+        for container in changed["spec"]["template"]["spec"]["containers"]:
+            if container.get("image", "").startswith(STAND_IN):
+                container.setdefault("securityContext", RESTRICTED)
     elif kind == "ConfigMap" and "mesh" in document.get("data", {}):
         changed["data"]["mesh"] = _without_metrics(document["data"]["mesh"])
     elif kind == "Telemetry":
