@@ -113,6 +113,7 @@ def gateway_objects(
         *security_group_policy.of_namespace(stack, place, labels, group_ids),
         *security_group_policy.of_gateway(stack, gateway, group_ids),
         authorization_policy.allow_nothing(place, labels),
+        *telemetry.of_gateway(stack, gateway, declared),
         *own,
     )
 

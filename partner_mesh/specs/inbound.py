@@ -112,7 +112,8 @@ def virtual_service(stack: Stack, partner: Partner, entry: Inbound, shard: Shard
     if entry.protocol == "tcp":
         spec["tcp"] = [tcp_route(stack, entry)]
     else:
-        spec["http"] = [http_route(stack, route) for route in entry.routes]
+        # A route's name is the `partner` of metrics and of the access log (telemetry.of_gateway).
+        spec["http"] = [{"name": partner.name, **http_route(stack, route)} for route in entry.routes]
     return Manifest(NETWORKING, "VirtualService", name, namespace, owned(partner=partner.name), body={"spec": spec})
 
 

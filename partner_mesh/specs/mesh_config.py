@@ -17,7 +17,7 @@ LOGIN_PROVIDER_PREFIX: Final = "login-"
 # JSON field → Envoy's command operator (envoyproxy.io "Access logging: command operators").
 ACCESS_LOG_FIELDS: Final[dict[str, str]] = {
     "time": "%START_TIME%",
-    "partner_route": "%ROUTE_NAME%",  # routes of partners are named after them
+    "partner": "%ROUTE_NAME%",  # at their gateways routes of partners are named after them
     "method": "%REQ(:METHOD)%",
     "host": "%REQ(:AUTHORITY)%",
     "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",

@@ -147,7 +147,7 @@ def exit_route(stack: Stack, partner: Partner, entry: Outbound) -> Manifest:
             _exit(entry, {"match": [{"uri": uri(path)}], "rewrite": rewrite(path, entry.rewrite)})
             for path in entry.paths
         ]
-    spec = _at_gateway(stack, entry, entry.host, routes)
+    spec = _at_gateway(stack, partner, entry, entry.host, routes)
     return _networking(stack, partner, entry, "VirtualService", spec=spec, suffix=".exit")
 
 
@@ -171,7 +171,7 @@ def alias_exit_route(stack: Stack, partner: Partner, entry: Outbound) -> Manifes
             for path in entry.paths
         ]
     routes = [_exit(entry, match | {"rewrite": {**match["rewrite"], "authority": entry.host}}) for match in matches]
-    spec = _at_gateway(stack, entry, entry.alias.host, routes)
+    spec = _at_gateway(stack, partner, entry, entry.alias.host, routes)
     return _networking(stack, partner, entry, "VirtualService", spec=spec, suffix=".alias")
 
 
@@ -184,10 +184,14 @@ def _exit(entry: Outbound, match: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _at_gateway(stack: Stack, entry: Outbound, host: str, routes: list[dict[str, Any]]) -> dict[str, Any]:
+def _at_gateway(
+    stack: Stack, partner: Partner, entry: Outbound, host: str, routes: list[dict[str, Any]]
+) -> dict[str, Any]:
     gateway = stack.outbound_gateway(entry)
     gateways = [f"{gateway_namespace(gateway)}/{gateway}"]
-    return {"hosts": [host], "gateways": gateways, "exportTo": ["."], "http": routes}
+    # A route's name is the `partner` of metrics and of the access log (telemetry.of_gateway).
+    named = [{"name": partner.name, **route} for route in routes]
+    return {"hosts": [host], "gateways": gateways, "exportTo": ["."], "http": named}
 
 
 def _networking(

@@ -7,13 +7,14 @@ from partner_mesh.config.observability import AccessLog, MetricTags
 from partner_mesh.config.observability import Telemetry as Settings
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
-from partner_mesh.model.names import ROOT_NAMESPACE, TELEMETRY
+from partner_mesh.model.names import ROOT_NAMESPACE, TELEMETRY, gateway_namespace
 from partner_mesh.specs.mesh_config import ACCESS_LOG_PROVIDER, TRACING_PROVIDER, access_log_provider_name
 from partner_mesh.specs.stack import owned, selector
 
 # A failed connection has no status, but response flags; CEL's || is true if either side is, even where the other fails.
 ERRORS_ONLY: Final = "response.code >= 400 || response.flags != 0"
 PROMETHEUS: Final = "prometheus"
+PARTNER_TAG: Final = "partner"
 
 
 def mesh_wide(stack: Stack) -> Manifest:
@@ -38,6 +39,19 @@ def of_namespace(stack: Stack, namespace: str) -> tuple[Manifest, ...]:
         return ()
     spec = overrides(stack, settings.telemetry, namespace)
     return (Manifest(TELEMETRY, "Telemetry", "namespace", namespace, owned(), body={"spec": spec}),) if spec else ()
+
+
+def of_gateway(stack: Stack, gateway: str, declared: str) -> tuple[Manifest, ...]:
+    """At a gateway for partners every request metric carries the partner: routes of partners are named after them.
+
+    `xds.route_name` is Envoy's attribute; requests that no route takes have none, and show as unknown.
+    """
+    settings = stack.platform.gateways[declared]
+    if settings.direction == "ingress" and settings.exposure != "partner":
+        return ()
+    spec = {"metrics": [metrics(MetricTags(add={PARTNER_TAG: "xds.route_name"}))]}
+    namespace, labels = gateway_namespace(gateway), owned(gateway=gateway)
+    return (Manifest(TELEMETRY, "Telemetry", "partners", namespace, labels, body={"spec": spec}),)
 
 
 def of_application(stack: Stack, application: str) -> tuple[Manifest, ...]:

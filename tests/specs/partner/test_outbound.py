@@ -75,7 +75,7 @@ def test_our_identity_stays_inside() -> None:
     removed = route["headers"]["request"]["remove"]
     assert {"x-forwarded-client-cert", "x-forwarded-for", "traceparent", "b3", "x-own"} <= set(removed)
     whole = compile_stack(configured({}))
-    [telemetry] = [m for m in whole.gateways["egress"] if m.kind == "Telemetry"]
+    [telemetry] = [m for m in whole.gateways["egress"] if m.name == "no-trace-outside"]
     assert telemetry.body["spec"]["tracing"] == [{"disableContextPropagation": True}]
 
 
