@@ -24,6 +24,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "reach": ("partner_mesh.cli.reach", "reach"),
     "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
     "cost": ("partner_mesh.cli.cost", "cost"),
+    "onboard": ("partner_mesh.cli.onboard", "onboard"),
 }
 
 

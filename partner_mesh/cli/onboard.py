@@ -1,0 +1,186 @@
+"""`partner-mesh onboard STACK`: questions or flags → a partner file that passes every rule, and the hand-over sheet.
+
+The file is tried in a copy of the configuration first; nothing is written where it does not pass.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from jinja2 import Environment, StrictUndefined
+
+from partner_mesh.cli.stack import read, refuse
+from partner_mesh.config.loader import load_stack
+from partner_mesh.config.partner import Partner
+from partner_mesh.config.problems import ConfigurationError
+from partner_mesh.config.stack import Stack
+from partner_mesh.model.serialize import dump
+from partner_mesh.specs.handover import Sheet, sheet
+
+_SCHEMA: Final = "# yaml-language-server: $schema=../../schema/partner.schema.json\n"
+_SHEETS: Final = ("md", "html")
+
+
+def onboard(  # noqa: PLR0917 - typer's flags are its parameters
+    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
+    name: Annotated[str | None, typer.Option(help="The partner's name, a DNS label.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who on our side answers for it: an e-mail address.")] = None,
+    inbound_host: Annotated[str | None, typer.Option(help="Our host that the partner calls.")] = None,
+    client_ca: Annotated[str | None, typer.Option(help="Secret's name of the authority of its certificates.")] = None,
+    client_name: Annotated[list[str] | None, typer.Option(help="Name in its certificates; repeat.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Address block that it calls from; repeat.")] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(help="'METHOD[,METHOD] PATH APPLICATION:PORT' that it may call; repeat.")
+    ] = None,
+    outbound_host: Annotated[str | None, typer.Option(help="Its host that we call.")] = None,
+    caller: Annotated[list[str] | None, typer.Option(help="Application of ours that calls it; repeat.")] = None,
+    path: Annotated[list[str] | None, typer.Option(help="Path that we call; repeat. Every path when left out.")] = None,
+    certificate: Annotated[str | None, typer.Option(help="Secret's name of our client certificate.")] = None,
+    addresses: Annotated[list[str] | None, typer.Option(help="Our NAT addresses, for the sheet; repeat.")] = None,
+    sheets: Annotated[Path | None, typer.Option(help="Folder for the hand-over sheet (Markdown and HTML).")] = None,
+    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,  # noqa: FBT002
+) -> None:
+    """Make a partner's file and the sheet to hand over. Asks for what no flag gives, on a terminal."""
+    config = read(stack, config_dir)
+    answers = _Answers(config, interactive=sys.stdin.isatty())
+    document: dict[str, Any] = {
+        "name": answers.text("Partner's name", name, "--name"),
+        "owner": answers.text("Owner's e-mail address", owner, "--owner"),
+    }
+    if answers.wants("Does it call us?", inbound_host, client_ca, client_name, source, route):
+        document["inbound"] = {
+            "host": answers.text("Our host that it calls", inbound_host, "--inbound-host"),
+            "clientCertificate": {
+                "ca": answers.text("Secret's name of its authority", client_ca, "--client-ca"),
+                "subjectAltNames": answers.many("Name in its certificates", client_name, "--client-name"),
+            },
+            "sourceRanges": answers.many("Address block that it calls from", source, "--source"),
+            "routes": [_route(text) for text in answers.many("'METHOD PATH APPLICATION:PORT'", route, "--route")],
+        }
+    if answers.wants("Do we call it?", outbound_host, caller, path, certificate):
+        tls: dict[str, Any] = {"mode": "mutual", "certificate": certificate} if certificate else {"mode": "simple"}
+        document["outbound"] = {
+            "host": answers.text("Its host that we call", outbound_host, "--outbound-host"),
+            "from": answers.many("Application of ours that calls it", caller, "--caller"),
+            **({"paths": list(path)} if path else {}),
+            "tls": tls,
+        }
+    target = partner_file(config_dir, stack, document["name"])
+    if target.exists() and not force:
+        raise _refused(f"{target} is there already; --force replaces it")
+    text = _SCHEMA + dump(document)
+    partner, whole = tried(stack, config_dir, target, text)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {target}")
+    if sheets is not None:
+        made = sheet(whole, partner, tuple(addresses or ()))
+        for written in write_sheets(made, sheets):
+            typer.echo(f"wrote {written}")
+
+
+class _Answers:
+    """Flags first; on a terminal, questions for the rest; otherwise the missing flag by name."""
+
+    def __init__(self, config: Stack, *, interactive: bool) -> None:
+        self.config = config
+        self.interactive = interactive
+
+    def text(self, question: str, given: str | None, flag: str) -> str:
+        """One answer."""
+        if given is not None:
+            return given
+        if not self.interactive:
+            raise _refused(f"{flag} is missing: {question.lower()}")
+        return str(typer.prompt(question)).strip()
+
+    def many(self, question: str, given: list[str] | None, flag: str) -> list[str]:
+        """One answer or more."""
+        if given:
+            return list(given)
+        if not self.interactive:
+            raise _refused(f"{flag} is missing: {question.lower()}")
+        found: list[str] = []
+        while True:
+            answer = str(
+                typer.prompt(f"{question}{' (empty: no more)' if found else ''}", default="" if found else None)
+            ).strip()
+            if not answer:
+                return found
+            found.append(answer)
+
+    def wants(self, question: str, *flags: object) -> bool:
+        """Whether a direction is meant: any of its flags says so."""
+        return any(flags) or (self.interactive and typer.confirm(question, default=True))
+
+
+def _route(text: str) -> dict[str, Any]:
+    parts = text.split()
+    if len(parts) != 3:
+        raise _refused(
+            f"--route {text!r}: write 'METHOD[,METHOD] PATH APPLICATION:PORT', as 'POST /v1/hooks/{{*}} charging:http'"
+        )
+    methods, path, to = parts
+    return {"methods": methods.split(","), "path": path, "to": to}
+
+
+def partner_file(config_dir: Path, stack: str, name: str) -> Path:
+    """Where a partner's file belongs."""
+    if not name or "/" in name or name.startswith("."):
+        raise _refused(f"{name!r} is not a name: lower-case letters, digits and inner hyphens")
+    return config_dir / "partners" / stack / f"{name}.yaml"
+
+
+def tried(stack: str, config_dir: Path, target: Path, text: str) -> tuple[Partner, Stack]:
+    """The partner and the whole stack with it; with mistakes they are printed and the program ends with status 2."""
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name)
+        for file in config_dir.glob("Pulumi*.yaml"):
+            shutil.copyfile(file, copy / file.name)
+        folder = copy / "partners" / stack
+        folder.mkdir(parents=True)
+        for file in target.parent.glob("*.yaml"):
+            if file.name != target.name:
+                shutil.copyfile(file, folder / file.name)
+        (folder / target.name).write_text(text, encoding="utf-8")
+        try:
+            whole = load_stack(stack, copy)
+        except ConfigurationError as error:
+            refuse(error.problems)
+            raise typer.Exit(2) from None
+    return next(partner for partner in whole.partners if partner.name == target.stem), whole
+
+
+def write_sheets(made: Sheet, folder: Path) -> tuple[Path, ...]:
+    """The sheet as Markdown and as HTML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind in _SHEETS:
+        target = folder / f"{made.partner}.{kind}"
+        target.write_text(rendered(made, kind), encoding="utf-8")
+        written.append(target)
+    return tuple(written)
+
+
+def rendered(made: Sheet, kind: str) -> str:
+    """The sheet laid out; in HTML everything from configuration is escaped."""
+    environment = Environment(
+        autoescape=kind == "html",  # noqa: S701 - Markdown is text: escaping would show `&lt;` to a person
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = files("partner_mesh.cli") / "templates" / f"handover.{kind}.j2"
+    context: Mapping[str, Any] = {"sheet": made}
+    return environment.from_string(template.read_text(encoding="utf-8")).render(context)
+
+
+def _refused(reason: str) -> typer.Exit:
+    typer.echo(f"partner-mesh onboard: {reason}", err=True)
+    return typer.Exit(2)
