@@ -4,6 +4,7 @@ CUSTOM is asked first, then DENY, then ALLOW: with at least one ALLOW policy in 
 refused (istio `pilot/pkg/security/authz/builder`). A dry run and AUDIT refuse nothing.
 """
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,7 @@ from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.rules import TCP, Match, Rule, identity_matches
-from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
 
 ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
@@ -96,6 +97,7 @@ class Authorizations:
                     self._exact.setdefault(field, set()).update(values)
                 self._patterns.update(dict.fromkeys(rule.mentioned.patterns))
                 self.addresses += rule.mentioned.addresses
+        self._regions = _Regions(self.addresses)
         self._cache: dict[Hashable, tuple[Opinion, ...]] = {}
 
     def bound(self, namespace: str, labels: Mapping[str, str]) -> Bound:
@@ -105,7 +107,7 @@ class Authorizations:
 
     def sides(self, peer: Peer) -> tuple[Hashable, ...]:
         """What any rule could tell this peer from another by."""
-        found: list[Hashable] = [peer.addresses, peer.remote, peer.token, peer.foreign_certificate,
+        found: list[Hashable] = [self._regions.of(peer.addresses), self._regions.of(peer.remote), peer.token, peer.foreign_certificate,
                                  peer.claims_remote]  # fmt: skip
         principal = peer.principal
         if principal is None:
@@ -143,6 +145,32 @@ class Authorizations:
                 if any(each.verdict is not Verdict.ALLOWED for each in as_tcp):
                     found = [Opinion(each.layer, each.verdict, each.ports, each.because, HttpSet.ALL) for each in found]
             yield from found
+
+
+class _Regions:
+    """The address space in regions that no rule's block cuts through: of addresses only their regions matter."""
+
+    def __init__(self, blocks: Iterable[AddressSet]) -> None:
+        found = [
+            (low, high, number)
+            for number, region in enumerate(atoms(blocks, AddressSet.ALL))
+            for low, high in region.intervals
+        ]
+        self._spans = sorted(found)
+        self._starts = [low for low, _, _ in self._spans]
+
+    def of(self, addresses: AddressSet | None) -> Hashable:
+        """The regions that a set touches; None where the addresses are not known."""
+        if addresses is None:
+            return None
+        touched: set[int] = set()
+        for low, high in addresses.intervals:
+            at = max(bisect_right(self._starts, low) - 1, 0)
+            while at < len(self._spans) and self._spans[at][0] <= high:
+                if self._spans[at][1] >= low:
+                    touched.add(self._spans[at][2])
+                at += 1
+        return frozenset(touched)
 
 
 def _cut(bound: Bound, peer: Peer, ports: PortSet, *, tcp: bool) -> Iterable[tuple[PortSet, dict[str, list[_Hit]]]]:

@@ -6,7 +6,7 @@ here knows of HTTP: `strings.py` does.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 LAST = 0x10FFFF  # alphabet: all code points, in ranges
@@ -20,6 +20,13 @@ class Automaton:
 
     rows: tuple[Row, ...]
     accepting: frozenset[int]
+    _hash: int = field(init=False, repr=False, compare=False, default=0)  # these are keys of caches: hashed once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.rows, self.accepting)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def step(self, state: int, char: int) -> int:
         row = self.rows[state]
@@ -114,8 +121,74 @@ def _printable(low: int, high: int) -> int:
 
 
 def minimal(rows: Sequence[Row], accepting: Iterable[int], start: int = 0) -> Automaton:
-    """Moore's partition refinement, then breadth-first numbering."""
+    """The minimal automaton of what is accepted from `start`, numbered breadth first."""
     final = frozenset(accepting)
+    block = _from_the_end(rows, final, start)
+    if block is None:
+        block = _refined(rows, final, start)
+    quotient: dict[int, Row] = {}
+    for state, name in block.items():
+        if name not in quotient:
+            quotient[name] = _merged([(first, block[target]) for first, target in rows[state]])
+    return numbered(quotient, {block[state] for state in block if state in final}, block[start])
+
+
+def _from_the_end(rows: Sequence[Row], final: frozenset[int], start: int) -> dict[int, int] | None:
+    """State → class in one pass from the last states to the first; None where there are cycles besides self-loops.
+
+    Nearly all patterns are such chains and trees. A state joins a class that goes where it goes; one with a self-loop
+    may also be one of its own successors in disguise.
+    """
+    order = _finished(rows, start)
+    if order is None:
+        return None
+    block: dict[int, int] = {}
+    known: dict[tuple[bool, Row], int] = {}
+    shape: list[tuple[bool, Row]] = []  # of each class, with -1 for the class itself
+    for state in order:
+        accepts = state in final
+        row = _merged([(first, -1 if target == state else block[target]) for first, target in rows[state]])
+        found = None
+        for _, successor in row:
+            if successor >= 0 and shape[successor] == (
+                accepts, _merged([(first, -1 if target in (-1, successor) else target) for first, target in row])
+            ):  # fmt: skip
+                found = successor
+                break
+        if found is None:
+            found = known.setdefault((accepts, row), len(shape))
+            if found == len(shape):
+                shape.append((accepts, row))
+        block[state] = found
+    return block
+
+
+def _finished(rows: Sequence[Row], start: int) -> list[int] | None:
+    """Reachable states, each after all its successors; None where a cycle makes that impossible."""
+    done: dict[int, bool] = {start: False}
+    order: list[int] = []
+    path: list[tuple[int, Iterator[tuple[int, int]]]] = [(start, iter(rows[start]))]
+    while path:
+        state, successors = path[-1]
+        for _, target in successors:
+            if target == state:
+                continue
+            finished = done.get(target)
+            if finished is None:
+                done[target] = False
+                path.append((target, iter(rows[target])))
+                break
+            if not finished:
+                return None
+        else:
+            done[state] = True
+            order.append(state)
+            path.pop()
+    return order
+
+
+def _refined(rows: Sequence[Row], final: frozenset[int], start: int) -> dict[int, int]:
+    """State → class by Moore's partition refinement."""
     reachable = [start]
     seen = {start}
     for state in reachable:  # grows while it is read
@@ -127,19 +200,13 @@ def minimal(rows: Sequence[Row], accepting: Iterable[int], start: int = 0) -> Au
     count = len(set(block.values()))
     while True:
         names: dict[tuple[int, Row], int] = {}
-        refined = {
-            state: names.setdefault((block[state], _merged((f, block[t]) for f, t in rows[state])), len(names))
+        block = {
+            state: names.setdefault((block[state], _merged([(f, block[t]) for f, t in rows[state]])), len(names))
             for state in reachable
         }
-        block = refined
         if len(names) == count:
-            break
+            return block
         count = len(names)
-    member: dict[int, int] = {}
-    for state in reachable:
-        member.setdefault(block[state], state)
-    quotient = {name: _merged((f, block[t]) for f, t in rows[state]) for name, state in member.items()}
-    return numbered(quotient, {block[s] for s in reachable if s in final}, block[start])
 
 
 def numbered(rows: dict[int, Row], accepting: set[int], start: int) -> Automaton:

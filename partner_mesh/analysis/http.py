@@ -231,7 +231,7 @@ class _ByHost:
         self.named: dict[str, list[Requests]] = {}
         self.other: list[Requests] = []
         for box in boxes:
-            names = bare_hosts(box.hosts)
+            names = strings.bare_hosts(box.hosts)
             if names is None:
                 self.other.append(box)
             else:
@@ -239,7 +239,7 @@ class _ByHost:
                     self.named.setdefault(name, []).append(box)
 
     def near(self, box: Requests) -> list[Requests]:
-        names = bare_hosts(box.hosts)
+        names = strings.bare_hosts(box.hosts)
         if names is None:
             return [*self.other, *dict.fromkeys(each for listed in self.named.values() for each in listed)]
         return [*self.other, *dict.fromkeys(each for name in names for each in self.named.get(name, ()))]
@@ -252,26 +252,5 @@ def _overlapping(left: Iterable[Requests], right: tuple[Requests, ...]) -> Itera
             yield box, other
 
 
-def bare_hosts(hosts: StringSet) -> tuple[str, ...] | None:
-    """The host names, ports aside, that a set can contain; None where it is not a short list of names.
-
-    A name carries at most one colon (IPv6 literals in brackets are not told apart from others of their kind).
-    """
-    if hosts.language is None:
-        return tuple(sorted({word.partition(":")[0] for word in hosts.literals}))
-    return _bare(hosts)
-
-
-def _bare(hosts: StringSet) -> tuple[str, ...] | None:
-    known = _BARE.get(hosts)
-    if known is None:
-        listed = hosts.patterns()
-        names = {each.partition(":")[0] for each in listed}
-        plain = all("*" not in name and name[:1] not in ("!", "~", "") for name in names)
-        known = _BARE[hosts] = tuple(sorted(names)) if plain else ()
-    return known or None
-
-
-_BARE: dict[StringSet, tuple[str, ...]] = {}
 HttpSet.ALL = HttpSet((Requests(),))
 HttpSet.NONE = HttpSet()

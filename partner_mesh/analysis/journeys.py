@@ -385,7 +385,7 @@ def _named_hosts(policy: Policy) -> tuple[str, ...] | None:
     for _, rule in policy.rules:
         for operation in rule.operations:
             for box in operation.requests.boxes:
-                names = http.bare_hosts(box.hosts)
+                names = strings.bare_hosts(box.hosts)
                 if names is None:
                     return None
                 found += names

@@ -187,7 +187,7 @@ class Rule:
         ports -= _port_set(_texts(operation.get("notPorts")))
         asks = any(operation.get(field) or operation.get(_negative(field)) for field in _HTTP_OPERATIONS)
         box = Requests(
-            _string_field(operation, "hosts", lambda value: strings.authorization_pattern(value.lower())),
+            _host_field(operation),
             _string_field(operation, "methods", strings.authorization_pattern),
             _string_field(operation, "paths", strings.authorization_path) & http.ANY_PATH,
         )
@@ -341,6 +341,20 @@ def _string_field(
     for value in excluded:
         total = total - read(value)
     return total
+
+
+def _host_field(operation: Mapping[str, Any]) -> strings.StringSet:
+    """`hosts`, without regard to case. `h` beside `h:*` is one set, made at once: there are thousands of these."""
+    values = [value.lower() for value in _texts(operation.get("hosts"))]
+    if values and not operation.get("notHosts"):
+        total = strings.StringSet.NONE
+        for value in values:
+            if f"{value}:*" in values:
+                total = total | strings.host_with_any_port(value)
+            elif not (value.endswith(":*") and value[:-2] in values):
+                total = total | strings.authorization_pattern(value)
+        return total
+    return _string_field(operation, "hosts", lambda value: strings.authorization_pattern(value.lower()))
 
 
 def _port_set(values: Iterable[str]) -> PortSet:

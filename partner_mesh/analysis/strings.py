@@ -170,6 +170,40 @@ def host_pattern(host: str) -> StringSet:
     return host_with_any_port(host)
 
 
+@lru_cache(maxsize=65536)
+def bare_hosts(hosts: StringSet) -> tuple[str, ...] | None:
+    """The host names, ports aside, that a set can contain; None where it is not a short list of names.
+
+    A name carries at most one colon (IPv6 literals in brackets are not told apart from others of their kind).
+    """
+    if hosts.language is None:
+        return tuple(sorted({word.partition(":")[0] for word in hosts.literals}))
+    name = _one_host(hosts.language)
+    if name is not None:
+        return (name,)
+    names = {each.partition(":")[0] for each in hosts.patterns()}
+    plain = all("*" not in each and each[:1] not in ("!", "~", "") for each in names)
+    return tuple(sorted(names)) if plain else None
+
+
+def _one_host(language: Automaton) -> str | None:
+    """The name of which a language holds nothing but forms with a port or without."""
+    text, state = "", 0
+    while len(text) <= len(language.rows):
+        row = language.rows[state]
+        if len(row) != 3 or row[0][1] != row[2][1] or row[1][0] + 1 != row[2][0]:
+            return None
+        dead, char = row[0][1], chr(row[1][0])
+        if language.rows[dead] != ((0, dead),) or dead in language.accepting:
+            return None
+        if char == ":":
+            return text or None
+        if state in language.accepting:
+            return None
+        text, state = text + char, row[1][1]
+    return None
+
+
 # Envoy's uri template: one `*` is one or more characters of a segment, `**` zero or more characters, slashes too
 # (envoy `uri_template_internal.cc`: [kLiteral]+ and [kLiteral/]*, where kLiteral is every pchar but `*`).
 _SEGMENT_CHARS: Final = r"a-zA-Z0-9\-._~%!$&'()+,;:@="
@@ -230,9 +264,10 @@ def patterns(strings: StringSet) -> tuple[str, ...]:
 
 def _unfolded(language: Automaton) -> tuple[str, ...] | None:
     """A union of literals, prefixes, one suffix and templates, read off the automaton; None if it is none."""
-    word = language.shortest()
-    if word is not None and suffix(word).language == language:
-        return (f"*{word}",)
+    if any(target == 0 for _, target in language.rows[0]):  # only then can it begin with anything
+        word = language.shortest()
+        if word is not None and suffix(word).language == language:
+            return (f"*{word}",)
     alive = language.live()
     tails: dict[int, str] = {}
     found: list[str] = []
