@@ -6,6 +6,7 @@ partners the difference is seconds, and a kind that is new tomorrow needs no lin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pulumi
@@ -26,6 +27,12 @@ SERVED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "elbv2.k8s.aws": ("aws-load-balancer-controller",),
     "monitoring.coreos.com": ("kube-prometheus-stack", "prometheus-operator-crds"),
 }
+
+
+# The provider holds an `up` until a Service has ready endpoints, ten minutes, and then fails it (seen on the real
+# engine). The pods behind ours are other people's and may come after us. The annotation is the provider's own switch.
+_POINTS_AT_OTHERS: Final = "Service"
+_SKIP_AWAIT: Final[Mapping[str, str]] = {"pulumi.com/skipAwait": "true"}
 
 
 def token(api_version: str, kind: str) -> str:
@@ -103,7 +110,7 @@ def _declare(
     resource = pulumi.CustomResource(
         token(manifest.api_version, manifest.kind),
         f"{owner}/{manifest.kind}/{place}{manifest.name}",
-        manifest.document(),
+        _unawaited(manifest).document(),
         pulumi.ResourceOptions(
             parent=parent,
             depends_on=[*deployed.before(manifest), *after] or None,
@@ -114,6 +121,13 @@ def _declare(
     if manifest.kind == "Namespace":
         deployed.namespace(manifest.name, resource)
     return resource
+
+
+def _unawaited(manifest: Manifest) -> Manifest:
+    """The manifest, told not to wait for what others bring."""
+    if manifest.kind != _POINTS_AT_OTHERS:
+        return manifest
+    return replace(manifest, annotations={**manifest.annotations, **_SKIP_AWAIT})
 
 
 def release(
