@@ -1,0 +1,92 @@
+"""`partner-mesh plan STACK`: the whole program, run in process without a cloud, and what it would register."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from partner_mesh.cli.output import OutputError, replace_folder
+from partner_mesh.cli.render import files, objects
+from partner_mesh.cli.stack import read
+from partner_mesh.config.stack import Stack
+from partner_mesh.specs import compile_stack
+
+_WIDTH_OF_A_FILE: Final = 200  # columns, where nobody's terminal says
+
+
+def plan(
+    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
+    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
+    out: Annotated[Path, typer.Option("--out", help="What is written goes below OUT/STACK.")] = Path("out"),
+    full: Annotated[bool, typer.Option("--full", help="Name every resource.")] = False,  # noqa: FBT002 - a flag
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",  # noqa: A002 - the option's name
+) -> None:
+    """Show everything that the stack would register, and write it below out/STACK/."""
+    if format not in ("text", "json"):
+        typer.echo(f"partner-mesh plan: --format {format}: text or json", err=True)
+        raise typer.Exit(2)
+    config = read(stack, config_dir, json=format == "json")
+    # Pulumi and its AWS types take seconds to load: not before the configuration is known to be right.
+    from partner_mesh.cli import plan_report, plan_view  # noqa: PLC0415
+
+    with _progress(stack) as step:
+        planned = plan_report.plan_of(config, _registrations(config, step), config_dir)
+        step("writing")
+        document = json.dumps(plan_report.document(planned), indent=1, ensure_ascii=False) + "\n"
+        written = _write(config, out / stack, document)
+    if format == "json":
+        sys.stdout.write(document)
+        return
+    console = Console(highlight=False)
+    plan_view.show(
+        planned, console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_FILE), full=full
+    )
+    typer.echo(f"\n{written} objects as YAML in {out / stack}/objects, every registration in {out / stack}/plan.json")
+
+
+def _registrations(stack: Stack, step: Callable[[str], None]) -> Any:
+    """What the program registers. Loading it takes longer than running it for a small stack."""
+    step("loading")
+    from components.program import deploy  # noqa: PLC0415
+    from components.recording import record  # noqa: PLC0415
+    from components.stand_in import StandIn  # noqa: PLC0415
+
+    count = 0
+
+    def seen(_type: str, name: str) -> None:
+        nonlocal count
+        count += 1
+        if count % 20 == 0:
+            step(f"{count} resources, {name}")
+
+    account = StandIn() if stack.region is None else StandIn(region=stack.region)
+    return record(lambda: deploy(stack), stack=stack.name, seen=seen, stand_in=account)
+
+
+def _write(stack: Stack, folder: Path, document: str) -> int:
+    """Everything below out/STACK in one go; how many objects there are."""
+    manifests = objects(stack, compile_stack(stack))
+    found = {f"objects/{name}": text for name, text in files(manifests).items()}
+    try:
+        replace_folder(folder, {"plan.json": document, **found})
+    except OutputError as error:
+        typer.echo(f"partner-mesh plan: {error}", err=True)
+        raise typer.Exit(2) from None
+    return len(found)
+
+
+@contextmanager
+def _progress(stack: str) -> Iterator[Callable[[str], None]]:
+    """Says what is going on where somebody watches; one line where the output is a file or a job's log."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console.print(f"planning {stack} …")
+        yield lambda _what: None
+        return
+    with console.status(f"planning {stack}") as status:
+        yield lambda what: status.update(f"planning {stack}: {what}")

@@ -1,0 +1,240 @@
+"""What a plan says, as data: registrations, layers, partners, money, warnings. One shape for people and programs."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.recording import STACK_TYPE, Registration
+from partner_mesh.config.loader import PROJECT
+from partner_mesh.config.platform import EksCluster
+from partner_mesh.config.stack import Stack
+from partner_mesh.config.support import RULES_PER_GROUP, WEB_ACL_SURCHARGE
+from partner_mesh.specs.aws import firewall, group_rules
+from partner_mesh.specs.aws.cluster import unpinned
+from partner_mesh.specs.aws.subnets import closed
+from partner_mesh.specs.cost import Line, monthly
+
+PARTNER: Final = "partner-mesh:partner:Partner"
+
+# How a type token begins → the layer that it belongs to; the first that fits. Order as packets pass.
+_LAYERS: Final[tuple[tuple[str, str], ...]] = (
+    ("pulumi:", "program"),
+    ("partner-mesh:", "program"),
+    ("aws:vpc/securityGroup", "security groups"),
+    ("aws:ec2/securityGroup", "security groups"),
+    ("aws:ec2/defaultSecurityGroup", "security groups"),
+    ("kubernetes:vpcresources.k8s.aws", "security groups"),
+    ("aws:wafv2", "web firewall"),
+    ("aws:eks", "cluster"),
+    ("aws:ec2/launchTemplate", "cluster"),
+    ("aws:iam", "identity at AWS"),
+    ("aws:kms", "keys and logs"),
+    ("aws:cloudwatch", "keys and logs"),
+    ("aws:lb", "load balancers"),
+    ("aws:acm", "load balancers"),
+    ("aws:route53", "load balancers"),
+    ("aws:shield", "load balancers"),
+    ("kubernetes:elbv2", "load balancers"),
+    ("aws:", "network"),
+    ("kubernetes:helm.sh", "charts"),
+    ("kubernetes:networking.k8s.io", "network policy"),
+    ("kubernetes:projectcalico.org", "network policy"),
+    ("kubernetes:networking.istio.io", "mesh traffic"),
+    ("kubernetes:security.istio.io", "mesh security"),
+    ("kubernetes:telemetry.istio.io", "observability"),
+    ("kubernetes:monitoring.coreos.com", "observability"),
+    ("kubernetes:external-secrets.io", "secrets"),
+    ("kubernetes:admissionregistration", "admission"),
+    ("kubernetes:", "workload objects"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerPlan:
+    """One partner: what a person wrote, and what becomes of it."""
+
+    name: str
+    lines: int | None  # of configuration, without blanks and comments; None where the file was not found
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole plan. `costs` is empty where nothing of AWS is made, or no price is known (then a warning says so)."""
+
+    stack: str
+    platform: str
+    environment: str
+    registrations: tuple[Registration, ...]
+    layers: Mapping[str, int]
+    partners: tuple[PartnerPlan, ...]
+    costs: tuple[Line, ...]
+    protected: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_of(stack: Stack, registrations: Sequence[Registration], directory: Path) -> Plan:
+    """Everything a plan says. `directory` is where the stack's file lies."""
+    costs, problem = _costs(stack)
+    lines = dict(configuration_lines(stack.name, directory))
+    below = _objects_below(registrations)
+    return Plan(
+        stack=stack.name,
+        platform=stack.platform.name,
+        environment=stack.platform.environment,
+        registrations=tuple(registrations),
+        layers=_layers(registrations),
+        partners=tuple(
+            PartnerPlan(each.name, lines.get(each.name), below.get(each.name, 0)) for each in stack.partners
+        ),
+        costs=costs,
+        protected=tuple(f"{kind(each)} {each.name}" for each in registrations if each.protect and each.custom),
+        warnings=(*problem, *_warnings(stack)),
+    )
+
+
+def kind(registration: Registration) -> str:
+    """A type's last part: `Vpc` of `aws:ec2/vpc:Vpc`."""
+    return registration.type.rpartition(":")[2]
+
+
+def layer(token: str) -> str:
+    """The layer of a type token."""
+    return next((name for beginning, name in _LAYERS if token.startswith(beginning)), "other")
+
+
+def _layers(registrations: Sequence[Registration]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for registration in registrations:
+        if registration.type != STACK_TYPE:
+            name = layer(registration.type)
+            counts[name] = counts.get(name, 0) + 1
+    order = list(dict.fromkeys(name for _, name in _LAYERS))
+    return {name: counts[name] for name in sorted(counts, key=lambda each: order.index(each) if each in order else 99)}
+
+
+def _objects_below(registrations: Sequence[Registration]) -> dict[str, int]:
+    """Objects of each partner's component."""
+    names = {each.urn: each.name for each in registrations if each.type == PARTNER}
+    counts = dict.fromkeys(names.values(), 0)
+    for registration in registrations:
+        if registration.parent_urn in names:
+            counts[names[registration.parent_urn]] += 1
+    return counts
+
+
+def _costs(stack: Stack) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    try:
+        return monthly(stack), ()
+    except ValueError as error:
+        return (), (f"no estimate of costs: {error}",)
+
+
+def _warnings(stack: Stack) -> Iterator[str]:
+    """What a person would want to know before `up`. None is a mistake: those are refused when configuration is read."""
+    cluster, network = stack.platform.cluster, stack.platform.network
+    if not isinstance(cluster, EksCluster) or network is None or stack.platform.shared is not None:
+        return
+    production = stack.platform.environment == "prod"
+    if not cluster.admins:
+        yield "cluster.admins is empty: nobody, this program included, may use the cluster once it is made"
+    if not cluster.deletion_protection:
+        yield "deletion protection is off: `destroy` takes the cluster, its load balancers and the addresses with it"
+    if cluster.endpoint.allowed_cidrs:
+        yield f"the API server is reachable from {', '.join(cluster.endpoint.allowed_cidrs)}"
+    if production and network.nat_gateways < network.zones:
+        yield f"{network.nat_gateways} NAT gateway(s) for {network.zones} zones: a zone's failure may cut partners off"
+    if not closed(network.endpoints):
+        yield "private subnets have a route to the internet: network.endpoints lacks some of ec2, ecr, eks, s3, sts"
+    elif ".dkr.ecr." not in stack.platform.mesh.hub and stack.platform.mesh.managed:
+        yield f"private subnets have no route to the internet, so no node can pull from mesh.hub {stack.platform.mesh.hub}"
+    if names := unpinned(cluster):
+        yield f"add-ons without a version for Kubernetes {cluster.version}, EKS chooses: {', '.join(names)}"
+    for group, direction, count in group_rules.over_limit(group_rules.groups(stack)):
+        yield f"security group {group} has {count} {direction} rules; AWS takes {RULES_PER_GROUP}"
+    units = firewall.capacity(firewall.rules(stack.platform.firewall))
+    if stack.gateways("ingress", "web") and units > WEB_ACL_SURCHARGE:
+        yield f"the web ACL needs {units} capacity units; above {WEB_ACL_SURCHARGE} each request costs more"
+    for name, gateway in stack.gateways("ingress"):
+        if gateway.zone_id is None:
+            yield f"gateway {name} has no zoneId: make its DNS records yourself, from the outputs"
+
+
+def configuration_lines(stack: str, directory: Path) -> Iterator[tuple[str, int]]:
+    """(partner, lines of its configuration): of its file, or of its section where partners stand inline."""
+    path = directory / f"Pulumi.{stack}.yaml"
+    text = path.read_text(encoding="utf-8")
+    section = _child(_child(yaml.compose(text, yaml.CSafeLoader), "config"), f"{PROJECT}:partners")
+    if isinstance(section, yaml.ScalarNode):
+        for file in sorted((directory / section.value).glob("*.y*ml")):
+            yield from _of_file(file.read_text(encoding="utf-8"))
+    elif isinstance(section, yaml.MappingNode):
+        for key, value in section.value:
+            yield key.value, _written(text.splitlines()[key.start_mark.line : value.end_mark.line])
+    elif isinstance(section, yaml.SequenceNode):
+        for entry in section.value:
+            name = _child(entry, "name")
+            if isinstance(name, yaml.ScalarNode):
+                yield name.value, _written(text.splitlines()[entry.start_mark.line : entry.end_mark.line])
+
+
+def _of_file(text: str) -> Iterator[tuple[str, int]]:
+    name = re.search(r"^name:\s*[\"']?([a-z0-9-]+)", text, re.MULTILINE)
+    if name is not None:
+        yield name.group(1), _written(text.splitlines())
+
+
+def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _written(lines: Sequence[str]) -> int:
+    """Lines that say something; at least one, for a section that ends on the line it begins on."""
+    return max(1, sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#")))
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON: the shape of `plan.json` and of `--format json`."""
+    return {
+        "stack": plan.stack,
+        "platform": plan.platform,
+        "environment": plan.environment,
+        "resources": len(plan.registrations),
+        "layers": dict(plan.layers),
+        "partners": [
+            {"name": each.name, "configurationLines": each.lines, "objects": each.objects} for each in plan.partners
+        ],
+        "monthlyUsd": {
+            "least": round(sum(line.least for line in plan.costs), 2),
+            "most": round(sum(line.most for line in plan.costs), 2),
+        }
+        if plan.costs
+        else None,
+        "protected": list(plan.protected),
+        "warnings": list(plan.warnings),
+        "registrations": [_registration(each) for each in plan.registrations],
+    }
+
+
+def _registration(one: Registration) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": one.type,
+        "name": one.name,
+        "urn": one.urn,
+        "parent": one.parent_urn,
+        "inputs": one.inputs,
+        "dependencies": list(one.dependencies),
+    }
+    options = {
+        "protect": one.protect,
+        "retainOnDelete": one.retain_on_delete,
+        "ignoreChanges": list(one.ignore_changes),
+        "provider": one.provider,
+    }
+    return found | {key: value for key, value in options.items() if value}

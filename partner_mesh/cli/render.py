@@ -1,0 +1,50 @@
+"""`partner-mesh render STACK`: the Kubernetes objects alone, from the core, without loading Pulumi."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partner_mesh.cli.output import OutputError, file_name, replace_folder
+from partner_mesh.cli.stack import read
+from partner_mesh.config.stack import Stack
+from partner_mesh.model import Manifest
+from partner_mesh.model.serialize import dump, dump_all
+from partner_mesh.specs import compile_stack
+from partner_mesh.specs.aws.load_balancers import target_group_bindings
+from partner_mesh.specs.compiled import Compiled
+
+
+def render(
+    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
+    out: Annotated[Path | None, typer.Option("--out", help="A folder to write one file an object into.")] = None,
+    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
+) -> None:
+    """Write the stack's Kubernetes objects: as one YAML stream, or one file an object with --out."""
+    config = read(stack, config_dir)
+    manifests = objects(config, compile_stack(config))
+    if out is None:
+        sys.stdout.write(dump_all(each.document() for each in manifests))
+        return
+    try:
+        replace_folder(out, files(manifests))
+    except OutputError as error:
+        typer.echo(f"partner-mesh render: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{len(manifests)} objects in {out}", err=True)
+
+
+def objects(stack: Stack, compiled: Compiled) -> tuple[Manifest, ...]:
+    """Every object that is deployed, in order; late values are stand-ins (`sg-<name>`, a target group's ARN)."""
+    return (*compiled.manifests, *target_group_bindings(stack))
+
+
+def files(manifests: tuple[Manifest, ...]) -> dict[str, str]:
+    """Relative path → YAML. Raises ValueError should two objects be one to the API server."""
+    found = {file_name(each): dump(each.document()) for each in manifests}
+    if len(found) != len(manifests):
+        names = [file_name(each) for each in manifests]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"two objects of one name: {', '.join(twice)}")
+    return found
