@@ -252,12 +252,19 @@ def security_group_documents(
             "spec": {
                 "groupId": group_id(group.name, group_ids),
                 "description": group.description,
-                "ingress": [_document(rule, group_ids) for rule in group.rules if rule.direction == "ingress"],
-                "egress": [_document(rule, group_ids) for rule in group.rules if rule.direction == "egress"],
+                **_directions(group, group_ids),
             },
         }
         for group in groups
     )
+
+
+def _directions(group: Group, group_ids: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
+    """Rules by direction; a direction without rules, in which nothing passes, is left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for rule in sorted(group.rules, key=lambda each: each.direction == "egress"):
+        found.setdefault(rule.direction, []).append(_document(rule, group_ids))
+    return found
 
 
 def _document(rule: Rule, group_ids: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Small configurations for tests of the compiler: a base that is valid, and a way to change parts of it."""
 
+from pathlib import Path
 from typing import Any
 
+from partner_mesh.config.loader import load_values
 from partner_mesh.config.stack import Stack
 
 NODE_GROUPS: dict[str, Any] = {
@@ -38,17 +40,14 @@ def platform(**changes: Any) -> dict[str, Any]:
 def stack(
     *, applications: dict[str, Any] | None = None, partners: list[dict[str, Any]] | None = None, **changes: Any
 ) -> Stack:
-    """A stack of the base platform, with changes by key of the platform section."""
-    existing = changes.get("cluster", EKS)["kind"] == "existing"
-    return Stack.model_validate(
-        {
-            "name": "test",
-            "region": None if existing else "eu-central-1",
-            "platform": platform(**changes),
-            "applications": APPLICATIONS if applications is None else applications,
-            "partners": partners or [],
-        }
-    )
+    """A stack of the base platform, with changes by key of the platform section, as the loader makes it."""
+    sections = {
+        "region": "eu-central-1",
+        "platform": platform(**changes),
+        "applications": APPLICATIONS if applications is None else applications,
+        "partners": partners or [],
+    }
+    return load_values("test", sections, Path("/nonexistent"))
 
 
 def foreign(**changes: Any) -> dict[str, Any]:
