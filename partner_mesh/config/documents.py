@@ -361,4 +361,7 @@ def parse(text: str, file: str, *, opaque: bool = False) -> Document:
         return Document(file, None, "", (problem,), complete=False)
     builder = _Builder(file, opaque=opaque)
     value = builder.read(text)
-    return Document(file, value, text, tuple(builder.problems), builder.complete)
+    found = Document(file, value, text, tuple(builder.problems), builder.complete)
+    if not text:
+        found._places[()] = (1, 1)
+    return found

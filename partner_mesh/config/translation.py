@@ -52,6 +52,11 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "recursion_loop": ("contains itself", "write the value out"),
 }
 
+# Keys whose value is a Duration, which people write as a bare number.
+_DURATIONS: Final = frozenset(
+    ("timeout", "perTryTimeout", "connectTimeout", "interval", "ejectFor", "duration", "per", "refresh", "latencyP99")
+) | {"drainDuration", "maxConnectionDuration"}
+
 _PATTERNS: Final[Mapping[str, str]] = {
     r"^[^@\s]+@[^@\s]+$": "write a mail address: integrations@example.com",
     r"^[a-z0-9-]+:[a-z0-9-]+$": "write application:port, as in charging:http",
@@ -82,6 +87,8 @@ def findings(error: ValidationError, model: Any, value: Any) -> list[Finding]:
             meant.update([(*path[:-1], near)] if near else [])
             key = str(raw[-1])[:80]
             found.append(Finding(path, f"{key} is not a key that exists here", nearest(key, valid), "unknown-key"))
+        elif detail["type"] == "too_short" and _at(value, path):
+            continue  # pydantic counts the items that are right; those that are wrong are told one by one
         elif _at(value, path) == ENCRYPTED:
             reason = "is encrypted, and plans and checks must read it offline"
             remedy = "write it in clear (it is no secret), or the name of the Secret that holds it"
@@ -106,6 +113,8 @@ def _finding(path: tuple[Part, ...], detail: Mapping[str, Any], written: Any) ->
         finding = Finding((*path, tag), "is missing or none of the possible values", "write eks or existing")
     elif kind in ("literal_error", "enum"):
         finding = Finding(path, "is none of the possible values", f"write {_options(context['expected'], written)}")
+    elif kind == "string_type" and path[-1:] and path[-1] in _DURATIONS and isinstance(written, int | float):
+        finding = Finding(path, "has no unit", f"write it with a unit: {written}s")
     elif kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         finding = Finding(path, "does not have the right form", _PATTERNS.get(pattern, f"it must match {pattern}"))
@@ -118,6 +127,7 @@ def _bound(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
     if kind in _NOUNS:
         return _NOUNS[kind]
     limit = next(iter(context.values()), None)  # every bound has one
+    limit = f"{limit:g}" if isinstance(limit, float) else limit
     texts = {
         "greater_than_equal": (f"is below {limit}", f"write {limit} or more"),
         "less_than_equal": (f"is above {limit}", f"write {limit} or less"),
@@ -132,7 +142,9 @@ def _bound(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
 def _options(expected: str, written: Any) -> str:
     """`'a', 'b' or 'c'`, the nearest first when something near was written."""
     options = re.findall(r"'([^']*)'", expected)
-    near = difflib.get_close_matches(str(written).lower()[:64], options, 1, 0.6) if isinstance(written, str) else []
+    written = written.lower()[:64] if isinstance(written, str) else ""
+    near = [option for option in options if len(option) > 2 and written.startswith(option) and option.isalpha()]
+    near = near or [o for o in difflib.get_close_matches(written, options, 1, 0.6) if not o[0].isdigit() or "x" in o]
     listed = f"one of {', '.join(options)}" if options else expected
     return f"{listed}; did you mean {near[0]}?" if near else listed
 
