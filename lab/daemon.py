@@ -102,6 +102,7 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
             "workloads": {key: w.address for key, w in session.world.workloads.items()},
             "proxies": session.proxies(),
             "hosts": dict(session.world.hosts),
+            "stranger": session.world.stranger,
             "balancers": dict(session.world.balancers),
             "remotes": {r.host: r.address for r in session.world.remotes.values()},
             "requests": session.servers.requests,

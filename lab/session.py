@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -293,13 +293,14 @@ class Session:
     async def _refresh(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
         fresh = world(documents, pod_range=self.pod_range)
-        self.world = World(
-            {**self.world.workloads, **{k: w for k, w in fresh.workloads.items() if k not in self.world.workloads}},
-            fresh.servers,
-            {**fresh.remotes, **self.world.remotes},
-            {**fresh.balancers, **self.world.balancers},
-            tuple(dict.fromkeys([*self.world.client_ranges, *fresh.client_ranges])),
-            fresh.hosts,
+        new = {key: w for key, w in fresh.workloads.items() if key not in self.world.workloads}
+        self.world = replace(
+            fresh,
+            workloads={**self.world.workloads, **new},  # who runs keeps its address
+            remotes={**fresh.remotes, **self.world.remotes},
+            balancers={**fresh.balancers, **self.world.balancers},
+            client_ranges=tuple(dict.fromkeys([*self.world.client_ranges, *fresh.client_ranges])),
+            stranger=self.world.stranger,
         )
         await self._aside(lambda: self._apply(list(self.credentials.secrets(self.world))))
         await self._aside(

@@ -13,7 +13,7 @@ Document = Mapping[str, Any]
 
 POD_RANGE: Final = "10.40.128.0/20"
 PUBLIC_RANGES: Final = ("203.0.113.0/24", "198.18.0.0/16")  # RFC 5737 and RFC 2544: nobody's
-STRANGER: Final = "192.0.2.77"  # a client whom no document names
+STRANGERS: Final = "192.0.2.0/24"  # one address of it is the client whom no document names
 WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
 CLUSTER: Final = tuple(  # what cannot be outside: pods, services, the node, loopback
     ipaddress.IPv4Network(block) for block in (POD_RANGE, "10.96.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
@@ -87,6 +87,7 @@ class World:
     remotes: Mapping[str, Remote]
     balancers: Mapping[str, str]  # gateway Service `<namespace>/<name>` -> public address
     client_ranges: tuple[str, ...]  # what outside clients may bind
+    stranger: str  # one more of them, whom no document names
     hosts: Mapping[str, str] = field(default_factory=dict)  # public host -> load balancer address
 
     def pods_of(self, service: Document) -> list[Workload]:
@@ -112,13 +113,15 @@ def world(documents: Sequence[Document], *, pod_range: str = POD_RANGE) -> World
         _key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)
     }
     servers = tuple(_servers(documents, workloads))
-    clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{STRANGER}/32"]))
+    stranger = list(_addresses(STRANGERS, taken))[-1]
+    clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{stranger}/32"]))
     return World(
         workloads,
         servers,
         {r.host: r for r in _remotes(documents, public)},
         balancers,
         clients,
+        stranger,
         _hosts(servers, workloads, services, balancers),
     )
 
@@ -166,17 +169,34 @@ def _servers(documents: Iterable[Document], workloads: Mapping[str, Workload]) -
                     document["metadata"]["name"],
                     pod.key,
                     server["port"]["number"],
-                    tuple(host.rpartition("/")[2] for host in server["hosts"]),
+                    tuple(_server_hosts(server, document, documents)),
                     tls.get("mode", "PLAINTEXT"),
                     tls.get("credentialName"),
                     tuple(tls.get("subjectAltNames", ())),
                 )
 
 
+def _server_hosts(server: Document, gateway: Document, documents: Iterable[Document]) -> Iterator[str]:
+    """A server's own hosts; for one that takes any, those of the routes bound to its Gateway."""
+    namespace, name = gateway["metadata"]["namespace"], gateway["metadata"]["name"]
+    for host in (host.rpartition("/")[2] for host in server["hosts"]):
+        if host != "*":
+            yield host
+            continue
+        for route in documents:
+            if route["kind"] == "VirtualService":
+                own = {name} if route["metadata"]["namespace"] == namespace else set()
+                if {f"{namespace}/{name}", *own} & set(route["spec"].get("gateways", ())):
+                    yield from route["spec"]["hosts"]
+
+
 def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterator[Remote]:
     for document in documents:
-        if document["kind"] != "ServiceEntry" or document["spec"].get("location") != "MESH_EXTERNAL":
+        spec = document.get("spec", {})
+        if document["kind"] != "ServiceEntry" or spec.get("location") != "MESH_EXTERNAL":
             continue
+        if spec.get("resolution") != "DNS" or spec.get("endpoints"):
+            continue  # an alias of something inside, or an address block: no host of a partner
         ports = tuple((port.get("targetPort", port["number"]), port["protocol"]) for port in document["spec"]["ports"])
         for host in document["spec"]["hosts"]:
             tls: dict[int, Mapping[str, Any]] = {}

@@ -70,7 +70,7 @@ def test_who_does_not_prove_to_be_the_partner_gets_no_answer_at_all(lab: Lab, ch
 def test_another_address_is_filtered_by_packets_and_without_that_refused_by_the_sidecar(
     lab: Lab, headers: dict[str, str]
 ) -> None:
-    stranger = replace(CALLBACK, address="192.0.2.77", headers=headers)
+    stranger = replace(CALLBACK, address=lab.status()["stranger"], headers=headers)
     assert lab.probe(stranger).outcome == "filtered"
     lab.enforce(False)
     try:
