@@ -33,6 +33,7 @@ from partner_mesh.specs import (
     virtual_service,
     web,
 )
+from partner_mesh.specs.aws import pod_addresses
 from partner_mesh.specs.compiled import Compiled
 from partner_mesh.specs.security_group_policy import GroupIds
 from partner_mesh.specs.shards import Shards, shards
@@ -87,6 +88,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
     return (
         *(root if stack.platform.mesh.managed else ()),
         *control_plane_policy.control_plane_policies(stack),
+        *pod_addresses.annotate_pods(stack),
         *calico.global_network_policies(stack),
         *controllers.cluster_secret_store(stack, gateways),
         *admission.admission_policies(stack),
@@ -127,7 +129,7 @@ def namespace_objects(stack: Stack, name: str, group_ids: GroupIds) -> tuple[Man
         authorization_policy.allow_nothing(name, owned()),
         *peer_authentication.of_namespace(stack, name),
         *telemetry.of_namespace(stack, name),
-        sidecar.sidecar(stack, name),
+        *sidecar.sidecars(stack, name),
         *alias.alias_objects(stack, name),
     )
 

@@ -109,6 +109,8 @@ def access_log_providers(stack: Stack) -> list[dict[str, Any]]:
 
 def access_log_provider_name(stack: Stack, log: AccessLog, scope: str) -> str:
     """The provider of a scope (a namespace, or `namespace.application`): the mesh's unless it wants another format."""
+    if not stack.platform.mesh.managed:
+        return "envoy"  # in somebody else's mesh only Istio's built-in provider is sure to be known
     mesh = stack.platform.mesh.access_log
     return ACCESS_LOG_PROVIDER if (log.format, log.fields) == (mesh.format, mesh.fields) else f"access-log-{scope}"
 

@@ -3,17 +3,19 @@
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import NETWORKING, gateway_namespace
-from partner_mesh.specs.stack import application_host, calls, owned
+from partner_mesh.specs.stack import ambient, application_host, calls, owned
 from partner_mesh.specs.tracing import collector
 
 
-def sidecar(stack: Stack, namespace: str) -> Manifest:
+def sidecars(stack: Stack, namespace: str) -> tuple[Manifest, ...]:
     """The namespace itself, every egress gateway's namespace, declared peers elsewhere, and telemetry.
 
     The egress namespaces stand whole: what each proxy learns there is bounded by the partners' `exportTo`, so that a
     new partner does not change this object. REGISTRY_ONLY is said again here because the mesh config may be somebody
-    else's.
+    else's. Pods in ambient mode have no sidecar to tell.
     """
+    if ambient(stack, namespace):
+        return ()
     peers = [
         f"{stack.applications[callee].namespace}/{application_host(stack, callee)}"
         for caller in stack.by_namespace[namespace]
@@ -27,4 +29,4 @@ def sidecar(stack: Stack, namespace: str) -> Manifest:
         "egress": [{"hosts": ["./*", *egress, *dict.fromkeys(peers), *telemetry]}],
         "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     }
-    return Manifest(NETWORKING, "Sidecar", "default", namespace, owned(), body={"spec": spec})
+    return (Manifest(NETWORKING, "Sidecar", "default", namespace, owned(), body={"spec": spec}),)

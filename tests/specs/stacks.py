@@ -37,17 +37,27 @@ def platform(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (base | changes).items() if value is not None}
 
 
-def stack(
+def sections(
     *, applications: dict[str, Any] | None = None, partners: list[dict[str, Any]] | None = None, **changes: Any
-) -> Stack:
-    """A stack of the base platform, with changes by key of the platform section, as the loader makes it."""
-    sections = {
-        "region": "eu-central-1",
+) -> dict[str, Any]:
+    """The sections of the base platform, with changes by key of the platform section."""
+    existing = changes.get("cluster", EKS)["kind"] == "existing"
+    return {
+        "region": None if existing else "eu-central-1",
         "platform": platform(**changes),
         "applications": APPLICATIONS if applications is None else applications,
         "partners": partners or [],
     }
-    return load_values("test", sections, Path("/nonexistent"))
+
+
+def stack(**changes: Any) -> Stack:
+    """A stack that no rule has judged: for parts of configurations that would not stand alone."""
+    return Stack.model_validate({"name": "test", **sections(**changes)})
+
+
+def loaded(**changes: Any) -> Stack:
+    """A stack as the loader makes it, every rule enforced."""
+    return load_values("test", sections(**changes), Path("/nonexistent"))
 
 
 def foreign(**changes: Any) -> dict[str, Any]:
