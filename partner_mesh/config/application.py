@@ -208,7 +208,7 @@ class Application(Model):
     callers: tuple[CallerOrName, ...] = ()
     replicas: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2  # pods at most: for capacity rules
     security_group: SecurityGroup | None = None
-    versions: dict[str, VersionOrWeight] = {}
+    versions: dict[Name, VersionOrWeight] = {}
     mirror: Mirror | None = None
     fault: Fault | None = None
     routes: tuple[Route, ...] = ()

@@ -128,7 +128,7 @@ def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack
     sources["region"] = Source(document, ("config", "aws:region"))
     sections: dict[str, Any] = {"region": values.get("region")}
     for name, value in values.items():
-        if name == "region" or value is None:
+        if name == "region":
             continue
         if name not in SECTIONS:
             reading.refuse(
@@ -137,6 +137,8 @@ def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack
                 nearest(name, SECTIONS),
                 "unknown-key",
             )
+            continue
+        if value is None:
             continue
         for finding in _secrets(value):
             reading.problems.append(sources[name].problem(finding))

@@ -34,13 +34,17 @@ class Stack(Model):
         """Whether the cluster is somebody else's: then no AWS resource is made."""
         return isinstance(self.platform.cluster, ExistingCluster)
 
+    @cached_property
+    def _gateways(self) -> Mapping[tuple[str, str | None], tuple[tuple[str, Gateway], ...]]:
+        found: dict[tuple[str, str | None], list[tuple[str, Gateway]]] = {}
+        for name, gateway in self.platform.gateways.items():
+            for exposure in {None, gateway.exposure}:  # both keys get the gateway: their order means nothing
+                found.setdefault((gateway.direction, exposure), []).append((name, gateway))
+        return {kind: tuple(gateways) for kind, gateways in found.items()}
+
     def gateways(self, direction: str, exposure: str | None = None) -> tuple[tuple[str, Gateway], ...]:
         """Gateways of a kind, in declared order."""
-        return tuple(
-            (name, gateway)
-            for name, gateway in self.platform.gateways.items()
-            if gateway.direction == direction and (exposure is None or gateway.exposure == exposure)
-        )
+        return self._gateways.get((direction, exposure), ())
 
     def inbound_gateway(self, inbound: Inbound) -> str:
         """The name of the partner gateway (before sharding) that serves an entry."""

@@ -200,13 +200,13 @@ def _at(value: Any, path: Iterable[Part]) -> Any:
 
 def keys_at(model: Any, location: Sequence[Part], value: Any) -> list[str]:
     """The keys, as written, that a model has at a location of pydantic's."""
-    candidates = _models(model)
+    candidates = models_of(model)
     for part in location:
         found: list[type[BaseModel]] = []
         for candidate in candidates:
             for name, spec in candidate.model_fields.items():
                 if part == (spec.alias or name):
-                    found += _models(spec.annotation)
+                    found += models_of(spec.annotation)
         if found:
             candidates = found
         elif isinstance(part, str):
@@ -222,15 +222,15 @@ def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
     return get_args(kind.annotation) if kind is not None and get_origin(kind.annotation) is Literal else ()
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
     """The models inside an annotation: of a union's members, a list's items, a mapping's values."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if isinstance(annotation, TypeAdapter):
-        return _models(annotation._type)
+        return models_of(annotation._type)
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _models(get_args(annotation)[0])
+        return models_of(get_args(annotation)[0])
     if origin in (Union, types.UnionType, tuple, list, dict):
-        return [model for argument in get_args(annotation) for model in _models(argument)]
+        return [model for argument in get_args(annotation) for model in models_of(argument)]
     return []

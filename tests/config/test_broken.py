@@ -47,8 +47,8 @@ def expected(case: str) -> list[tuple[Place, str]]:
     if (source / "expected").exists():
         for line in (source / "expected").read_text().splitlines():
             place, _, text = line.partition("|")
-            name, number, key = place.split(":", 2)
-            found.append(((name, int(number), key.strip()), text.strip()))
+            name, at, key = place.split(":", 2)
+            found.append(((name, int(at), key.strip()), text.strip()))
     return sorted(found)
 
 
