@@ -5,7 +5,7 @@ CRDs first, then the new istiod stands beside the old; the node agents, of which
 when the new revision is promoted.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.stack import Stack
@@ -13,7 +13,8 @@ from partner_mesh.model import ChartRelease
 from partner_mesh.model.names import ROOT_NAMESPACE
 from partner_mesh.specs.mesh_config import mesh_config
 
-SECCOMP = {"type": "RuntimeDefault"}
+SECCOMP: Final = {"type": "RuntimeDefault"}
+FAIL_CLOSED: Final = {"validationFailurePolicy": "Fail"}
 
 
 def istio_charts(stack: Stack) -> tuple[ChartRelease, ...]:
@@ -65,7 +66,7 @@ def _base(mesh: Mesh) -> ChartRelease:
     """CRDs and the default validation webhook, which fails closed and says so: Istio flips `Ignore` at run time, and
     whoever applies the chart again would flip it back.
     """
-    values = {"defaultRevision": tagged_revision(mesh), "base": {"validationFailurePolicy": "Fail"}}
+    values = {"defaultRevision": tagged_revision(mesh), "base": FAIL_CLOSED}
     return ChartRelease("istio-base", ROOT_NAMESPACE, "base", _newest(mesh), mesh.charts, values)
 
 
@@ -101,6 +102,7 @@ def istiod_values(stack: Stack, revision: str, *, tagged: bool) -> dict[str, Any
         "resources": resources(mesh.istiod.cpu, mesh.istiod.memory, mesh.istiod.memory_limit),
         "seccompProfile": SECCOMP,
         "cni": {"enabled": True},
+        "base": FAIL_CLOSED,
         "env": {
             # A Gateway selects pods of its own namespace only, and reads Secrets there only.
             "PILOT_SCOPE_GATEWAY_TO_NAMESPACE": "true",
