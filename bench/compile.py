@@ -16,6 +16,7 @@ import yaml
 from bench.helm import helm
 from bench.measured import Measured, measure
 from bench.partners import names_and_ranges, stack_of, two_way_partner
+from partner_mesh.cli.main import collect_rarely
 from partner_mesh.model.serialize import dump, dump_all
 from partner_mesh.specs import compile_stack
 
@@ -84,6 +85,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
+        collect_rarely()  # as the command does
         sys.stdout.write(dump_all(documents(names_and_ranges(int(sys.argv[1])))))
     else:
         main()

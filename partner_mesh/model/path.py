@@ -8,10 +8,12 @@ unreserved, sub-delimiter and `:@=` characters, `{**}` zero or more of those and
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _SEGMENT: Final = r"[a-zA-Z0-9._~%!$&'()+,;:@=-]"
 _REST: Final = r"[a-zA-Z0-9._~%!$&'()+,;:@=/-]"
+_WILDCARDS: Final = ("{*}", "{**}")
 _LITERAL: Final = re.compile(r"(?:/[a-zA-Z0-9._~%!$&'()+,;:@=-]*)*")
 
 
@@ -22,36 +24,17 @@ class PathTemplate:
     text: str
 
     def __post_init__(self) -> None:
-        if not self.text.startswith("/"):
-            raise ValueError("a path starts with /")
-        for part in self.parts:
-            if part in ("{*}", "{**}"):
-                continue
-            if "*" in part or "{" in part or "}" in part:
-                raise ValueError(
-                    "wildcards are {*} for one segment and {**} for the rest; a bare * or brace is neither"
-                )
-            if not _LITERAL.fullmatch(part if part.startswith("/") else f"/{part}"):
-                raise ValueError("only unreserved URI characters and / stand in a path; percent-encode others")
-        if "//" in self.text or "/./" in self.text or "/../" in self.text:
-            raise ValueError("the mesh normalises //, /./ and /../ away before it matches: write the normal form")
-        for wildcard in ("{*}", "{**}"):
-            for match in re.finditer(re.escape(wildcard), self.text):
-                before, after = self.text[match.start() - 1], self.text[match.end() : match.end() + 1]
-                if before != "/" or after not in ("", "/"):
-                    raise ValueError(f"{wildcard} stands for whole segments: write /{wildcard} or /{wildcard}/")
-        if self.text.count("{**}") > 1 or ("{**}" in self.text and not self.text.endswith("{**}")):
-            raise ValueError("{**} stands once and last: it takes the rest of the path")
+        _parsed(self.text)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Literals and wildcards in order, none of them empty."""
-        return tuple(part for part in re.split(r"(\{\*{1,2}\})", self.text) if part)
+        return _parsed(self.text)
 
     @property
     def wildcards(self) -> tuple[str, ...]:
         """The template's `{*}` and `{**}`, in order."""
-        return tuple(part for part in self.parts if part in ("{*}", "{**}"))
+        return tuple(part for part in self.parts if part in _WILDCARDS)
 
     @property
     def exact(self) -> bool:
@@ -69,7 +52,7 @@ class PathTemplate:
         r"""This template as the replacement of a regular expression: the n-th wildcard is `\n`."""
         count, out = 0, []
         for part in self.parts:
-            if part in ("{*}", "{**}"):
+            if part in _WILDCARDS:
                 count += 1
                 out.append(f"\\{count}")
             else:
@@ -79,3 +62,27 @@ class PathTemplate:
     def matches(self, path: str) -> bool:
         """Whether a concrete path (no query) matches."""
         return re.fullmatch(self.regex(), path) is not None
+
+
+@lru_cache(maxsize=65_536)  # partners of one kind share their paths
+def _parsed(text: str) -> tuple[str, ...]:
+    """The parts of a path; ValueError for what is none."""
+    if not text.startswith("/"):
+        raise ValueError("a path starts with /")
+    parts = tuple(part for part in re.split(r"(\{\*{1,2}\})", text) if part)
+    for part in parts:
+        if part in _WILDCARDS:
+            continue
+        if "*" in part or "{" in part or "}" in part:
+            raise ValueError("wildcards are {*} for one segment and {**} for the rest; a bare * or brace is none")
+        if not _LITERAL.fullmatch(part if part.startswith("/") else f"/{part}"):
+            raise ValueError("only unreserved URI characters and / stand in a path; percent-encode others")
+    if "//" in text or "/./" in text or "/../" in text:
+        raise ValueError("the mesh normalises //, /./ and /../ away before it matches: write the normal form")
+    for match in re.finditer(r"\{\*{1,2}\}", text):
+        before, after = text[match.start() - 1], text[match.end() : match.end() + 1]
+        if before != "/" or after not in ("", "/"):
+            raise ValueError(f"{match[0]} stands for whole segments: write /{match[0]} or /{match[0]}/")
+    if text.count("{**}") > 1 or ("{**}" in text and not text.endswith("{**}")):
+        raise ValueError("{**} stands once and last: it takes the rest of the path")
+    return parts
