@@ -45,19 +45,20 @@ class Foundation:
         return {name.removeprefix(prefix): each for name, each in self.groups.ids.items() if name.startswith(prefix)}
 
 
+def aws_provider(stack: Stack) -> aws.Provider:
+    """The way to AWS: the stack's region, and tags by which each bill and each orphan finds its owner."""
+    platform = stack.platform
+    tags = {**platform.tags, "partner-mesh": platform.name, "environment": platform.environment}
+    return aws.Provider(platform.name, region=stack.region, default_tags=aws.ProviderDefaultTagsArgs(tags=tags))
+
+
 def foundation(stack: Stack) -> Foundation:
     """Make it, in the order in which it can come up: networking add-ons before nodes, the others after."""
     cluster, network, region = stack.platform.cluster, stack.platform.network, stack.region
     if not isinstance(cluster, EksCluster) or network is None or region is None:
         raise TypeError("the loader lets no `cluster.kind: eks` pass without network and region")
     platform, protect = stack.platform.name, cluster.deletion_protection
-    at_aws = aws.Provider(
-        platform,
-        region=region,
-        default_tags={
-            "tags": {**stack.platform.tags, "partner-mesh": platform, "environment": stack.platform.environment}
-        },
-    )
+    at_aws = aws_provider(stack)
     opts = pulumi.ResourceOptions(providers=[at_aws])
     keys = Keys("keys", KeysArgs(platform, region, protect), opts=opts)
     vpc = Network("network", NetworkArgs(platform, region, network, keys.logs_arn, protect), opts=opts)

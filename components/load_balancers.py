@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.access_logs import AccessLogs
 from components.objects import Deployed, declare, release
 from partner_mesh.model import ChartRelease
 from partner_mesh.specs.aws.load_balancers import (
@@ -29,18 +30,19 @@ class LoadBalancersArgs:
     security_group_ids: Mapping[str, pulumi.Input[str]]
     deployed: Deployed
     gateways: Mapping[str, Sequence[pulumi.Resource]]  # what brings a gateway's Service
+    access_logs: AccessLogs | None  # of ALBs; an NLB that passes TCP through writes none
     protect: bool
 
 
 class LoadBalancers(pulumi.ComponentResource):
     """An ALB for each web gateway, an NLB with fixed addresses for each partner gateway.
 
-    Outputs: `arns` and `dns_names` by gateway, `addresses` (what partners call and allow-list, by gateway),
+    Outputs by gateway: `arns`, `names` (what DNS records point at), `addresses` (what partners call and allow-list);
     `validation_records` (what to put into DNS where the zone is not ours).
     """
 
     arns: dict[str, pulumi.Output[str]]
-    dns_names: dict[str, pulumi.Output[str]]
+    names: dict[str, dict[str, pulumi.Output[str]]]
     addresses: dict[str, list[pulumi.Output[str]]]
     validation_records: dict[str, pulumi.Output[str]]
 
@@ -48,7 +50,7 @@ class LoadBalancers(pulumi.ComponentResource):
         super().__init__("partner-mesh:load_balancers:LoadBalancers", name, None, opts)
         self._args = args
         self._children = pulumi.ResourceOptions(parent=self)
-        self.arns, self.dns_names, self.addresses, self.validation_records = {}, {}, {}, {}
+        self.arns, self.names, self.addresses, self.validation_records = {}, {}, {}, {}
         for controller in args.controllers:
             release(controller, args.deployed, parent=self, after=[args.identity] if args.identity is not None else [])
         for balancer in args.balancers:
@@ -57,14 +59,15 @@ class LoadBalancers(pulumi.ComponentResource):
             {
                 "addresses": dict(self.addresses),
                 "arns": dict(self.arns),
-                "dnsNames": dict(self.dns_names),
+                "names": dict(self.names),
                 "validationRecords": dict(self.validation_records),
             }
         )
 
     def _plane(self, balancer: LoadBalancer) -> None:
         made = self._application(balancer) if balancer.kind == "application" else self._network(balancer)
-        self.arns[balancer.gateway], self.dns_names[balancer.gateway] = made.arn, made.dns_name
+        self.arns[balancer.gateway] = made.arn
+        self.names[balancer.gateway] = {"dnsName": made.dns_name, "zoneId": made.zone_id}
         group = self._target_group(balancer)
         listener = self._listener(balancer, made, group)
         # The controller serves the binding, and on the way down must still be there to take the targets out.
@@ -78,6 +81,7 @@ class LoadBalancers(pulumi.ComponentResource):
         self._records(balancer, made)
 
     def _application(self, balancer: LoadBalancer) -> aws.lb.LoadBalancer:
+        logs = self._args.access_logs
         return aws.lb.LoadBalancer(
             balancer.name,
             name=balancer.name,
@@ -92,7 +96,10 @@ class LoadBalancers(pulumi.ComponentResource):
             desync_mitigation_mode="strictest",
             enable_waf_fail_open=False,
             enable_deletion_protection=self._args.protect,
-            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect),
+            access_logs=aws.lb.LoadBalancerAccessLogsArgs(bucket=logs.bucket, enabled=True) if logs else None,
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=self._args.protect, depends_on=logs.ready if logs else None
+            ),
         )
 
     def _network(self, balancer: LoadBalancer) -> aws.lb.LoadBalancer:
@@ -167,6 +174,7 @@ class LoadBalancers(pulumi.ComponentResource):
                 default_actions=forward,
                 opts=self._children,
             )
+        self._redirect(balancer, made)
         certificate, after = self._certificate(balancer)
         return aws.lb.Listener(
             balancer.name,
@@ -177,6 +185,18 @@ class LoadBalancers(pulumi.ComponentResource):
             certificate_arn=certificate,
             default_actions=forward,
             opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+        )
+
+    def _redirect(self, balancer: LoadBalancer, made: aws.lb.LoadBalancer) -> None:
+        """Whoever types the host alone arrives at port 80: sent on to HTTPS, never served."""
+        redirect = aws.lb.ListenerDefaultActionRedirectArgs(protocol="HTTPS", port="443", status_code="HTTP_301")
+        aws.lb.Listener(
+            f"{balancer.name}-redirect",
+            load_balancer_arn=made.arn,
+            port=80,
+            protocol="HTTP",
+            default_actions=[aws.lb.ListenerDefaultActionArgs(type="redirect", redirect=redirect)],
+            opts=self._children,
         )
 
     def _certificate(self, balancer: LoadBalancer) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
@@ -221,16 +241,25 @@ class LoadBalancers(pulumi.ComponentResource):
         )
 
     def _records(self, balancer: LoadBalancer, made: aws.lb.LoadBalancer) -> None:
-        if balancer.zone_id is None:
-            return
-        for host in balancer.hosts:
-            aws.route53.Record(
-                host,
-                zone_id=balancer.zone_id,
-                name=host,
-                type="A",
-                aliases=[
-                    aws.route53.RecordAliasArgs(name=made.dns_name, zone_id=made.zone_id, evaluate_target_health=True)
-                ],
-                opts=self._children,
-            )
+        if balancer.zone_id is not None:
+            for host in balancer.hosts:
+                alias(host, balancer.zone_id, made.dns_name, made.zone_id, parent=self)
+
+
+def alias(
+    host: str,
+    zone_id: str,
+    dns_name: pulumi.Input[str],
+    target_zone_id: pulumi.Input[str],
+    *,
+    parent: pulumi.Resource,
+) -> None:
+    """A host's record in our zone: the load balancer's own name, without a second look-up."""
+    aws.route53.Record(
+        host,
+        zone_id=zone_id,
+        name=host,
+        type="A",
+        aliases=[aws.route53.RecordAliasArgs(name=dns_name, zone_id=target_zone_id, evaluate_target_health=True)],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

@@ -20,6 +20,7 @@ _CHARTS: Final[Mapping[str, Owner]] = {
 
 _GROUPS: Final[Mapping[str, Owner]] = {
     "projectcalico.org": "calico",
+    "rbac.authorization.k8s.io": "calico",  # of aws-node, whose pods' addresses Calico waits for
     "external-secrets.io": "secrets",
     "admissionregistration.k8s.io": "admission",
 }

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pulumi
 
 from components.objects import Deployed, declare
+from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
+from partner_mesh.specs.compiled import Compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,19 @@ class Partner(pulumi.ComponentResource):
         declare(name, args.manifests, args.deployed, parent=self)
         self.inbound_hosts, self.outbound_hosts = list(args.inbound_hosts), list(args.outbound_hosts)
         self.register_outputs({"inboundHosts": self.inbound_hosts, "outboundHosts": self.outbound_hosts})
+
+
+def partners(stack: Stack, compiled: Compiled, deployed: Deployed, access: pulumi.ProviderResource) -> list[str]:
+    """Every partner of a stack; returns their names."""
+    for partner in stack.partners:
+        Partner(
+            partner.name,
+            PartnerArgs(
+                manifests=compiled.partners[partner.name],
+                inbound_hosts=[entry.host for entry in partner.inbound],
+                outbound_hosts=[entry.host for entry in partner.outbound],
+                deployed=deployed,
+            ),
+            opts=pulumi.ResourceOptions(providers=[access]),
+        )
+    return [partner.name for partner in stack.partners]

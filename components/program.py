@@ -6,12 +6,11 @@ from components.access import provider, provider_of_existing
 from components.foundation import Foundation, foundation
 from components.mesh import mesh
 from components.objects import Deployed
-from components.partner import Partner, PartnerArgs
+from components.partner import partners
+from components.shard import shard
 from partner_mesh.config.platform import ExistingCluster
 from partner_mesh.config.stack import Stack
-from partner_mesh.model import Manifest
 from partner_mesh.specs import compile_stack
-from partner_mesh.specs.compiled import Compiled
 
 Outputs = dict[str, pulumi.Input[object]]
 
@@ -23,7 +22,7 @@ def deploy(stack: Stack) -> Outputs:
     shard (`platform.shared`), which holds nothing but partners of a platform that another stack deploys.
     """
     if stack.platform.shared is not None:
-        return _shard(stack, stack.platform.shared.stack)
+        return shard(stack, stack.platform.shared.stack)
     if isinstance(stack.platform.cluster, ExistingCluster):
         return _existing(stack, stack.platform.cluster)
     return _platform(stack)
@@ -41,7 +40,7 @@ def _platform(stack: Stack) -> Outputs:
         after=base.ready,
     )
     outputs = mesh(stack, compiled, deployed, access, base)
-    return outputs | _partners(stack, compiled, deployed, access) | _reached(base)
+    return outputs | _reached(base) | {"partners": partners(stack, compiled, deployed, access)}
 
 
 def _reached(base: Foundation) -> Outputs:
@@ -49,6 +48,7 @@ def _reached(base: Foundation) -> Outputs:
     return {
         "clusterName": base.cluster.cluster_name,
         "kubeconfig": base.cluster.kubeconfig,
+        "securityGroupIds": dict(base.security_group_ids),
         "natAddresses": base.network.nat_addresses,
         "vpcId": base.network.vpc_id,
     }
@@ -59,39 +59,4 @@ def _existing(stack: Stack, cluster: ExistingCluster) -> Outputs:
     compiled, deployed = compile_stack(stack), Deployed()
     access = provider_of_existing(stack.platform.name, cluster)
     outputs = mesh(stack, compiled, deployed, access, None)
-    return outputs | _partners(stack, compiled, deployed, access)
-
-
-def _shard(stack: Stack, platform: str) -> Outputs:
-    """Partners alone; the cluster is the platform's, found by its outputs (or by our own kubeconfig where it is given).
-
-    A partner's pull request then previews this stack: its partners, and nothing of the platform.
-    """
-    compiled, deployed = compile_stack(stack), Deployed()
-    cluster = stack.platform.cluster
-    if isinstance(cluster, ExistingCluster):
-        access = provider_of_existing(stack.platform.name, cluster)
-    else:
-        reference = pulumi.StackReference(platform)
-        access = provider(
-            stack.platform.name,
-            kubeconfig=reference.require_output("kubeconfig"),
-            identifier=reference.require_output("clusterName"),
-        )
-    return _partners(stack, compiled, deployed, access)
-
-
-def _partners(stack: Stack, compiled: Compiled, deployed: Deployed, access: pulumi.ProviderResource) -> Outputs:
-    for partner in stack.partners:
-        manifests: tuple[Manifest, ...] = compiled.partners[partner.name]
-        Partner(
-            partner.name,
-            PartnerArgs(
-                manifests=manifests,
-                inbound_hosts=[entry.host for entry in partner.inbound],
-                outbound_hosts=[entry.host for entry in partner.outbound],
-                deployed=deployed,
-            ),
-            opts=pulumi.ResourceOptions(providers=[access]),
-        )
-    return {"partners": [partner.name for partner in stack.partners]}
+    return outputs | {"partners": partners(stack, compiled, deployed, access)}

@@ -36,7 +36,7 @@ class SecurityGroups(pulumi.ComponentResource):
             if group.name not in self.ids:
                 self.ids[group.name] = self._group(group)
         for rule in group_rules(args.groups):
-            self._rule(rule)
+            register_rule(args.platform, rule, self.ids, parent=self)
         self.register_outputs({"ids": dict(self.ids)})
 
     def _group(self, group: Group) -> pulumi.Output[str]:
@@ -52,18 +52,22 @@ class SecurityGroups(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         ).id
 
-    def _rule(self, named: GroupRule) -> None:
-        rule = named.rule
-        make = aws.vpc.SecurityGroupIngressRule if rule.direction == "ingress" else aws.vpc.SecurityGroupEgressRule
-        any_port = rule.protocol == "-1"  # AWS refuses ports there
-        make(
-            f"{self._args.platform}-{named.name}",
-            security_group_id=self.ids[named.group],
-            description=rule.description,
-            ip_protocol=rule.protocol,
-            from_port=None if any_port else rule.from_port,
-            to_port=None if any_port else rule.to_port,
-            cidr_ipv4=rule.cidr,
-            referenced_security_group_id=None if rule.group is None else group_id(rule.group, self.ids),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+
+def register_rule(
+    platform: str, named: GroupRule, ids: Mapping[str, pulumi.Input[str]], *, parent: pulumi.Resource
+) -> None:
+    """One rule as a resource of its own; `ids` are those of all groups by name."""
+    rule = named.rule
+    make = aws.vpc.SecurityGroupIngressRule if rule.direction == "ingress" else aws.vpc.SecurityGroupEgressRule
+    any_port = rule.protocol == "-1"  # AWS refuses ports there
+    make(
+        f"{platform}-{named.name}",
+        security_group_id=ids[named.group],
+        description=rule.description,
+        ip_protocol=rule.protocol,
+        from_port=None if any_port else rule.from_port,
+        to_port=None if any_port else rule.to_port,
+        cidr_ipv4=rule.cidr,
+        referenced_security_group_id=None if rule.group is None else group_id(rule.group, ids),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

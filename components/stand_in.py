@@ -8,7 +8,7 @@ reachable: names end in `.invalid` (RFC 2606) and public addresses lie in 192.0.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 Properties = Mapping[str, Any]
@@ -49,11 +49,14 @@ class StandIn:
     account: str = "111122223333"
     eks_endpoint: str | None = None
     eks_ca: str = "c3RhbmQtaW4="
+    exported: Mapping[str, Any] = field(default_factory=dict)  # what a StackReference to any other stack finds
 
     def created(self, urn: str, inputs: Properties) -> tuple[str, dict[str, Any]]:
         """The identifier of a resource and what its provider would add to `inputs`, top-level keys only."""
         token, name = urn.split("::")[2].rpartition("$")[2], urn.split("::", 3)[3]
         package = token.partition(":")[0]
+        if token == "pulumi:pulumi:StackReference":
+            return str(inputs.get("name", name)), {"outputs": dict(self.exported), "secretOutputNames": []}
         if package == "pulumi":  # pulumi:providers:aws and the like: only their identifier is looked at
             return _digest(urn), {}
         if package == "kubernetes":

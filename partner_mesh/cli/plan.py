@@ -54,6 +54,7 @@ def _registrations(stack: Stack, step: Callable[[str], None]) -> Any:
     step("loading")
     from components.program import deploy  # noqa: PLC0415
     from components.recording import record  # noqa: PLC0415
+    from components.shard import platform_outputs  # noqa: PLC0415
     from components.stand_in import StandIn  # noqa: PLC0415
 
     count = 0
@@ -64,7 +65,7 @@ def _registrations(stack: Stack, step: Callable[[str], None]) -> Any:
         if count % 20 == 0:
             step(f"{count} resources, {name}")
 
-    account = StandIn() if stack.region is None else StandIn(region=stack.region)
+    account = StandIn(region=stack.region or "eu-central-1", exported=platform_outputs(stack))
     return record(lambda: deploy(stack), stack=stack.name, seen=seen, stand_in=account)
 
 

@@ -10,12 +10,8 @@ import yaml
 
 from components.recording import STACK_TYPE, Registration
 from partner_mesh.config.loader import PROJECT
-from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
-from partner_mesh.config.support import RULES_PER_GROUP, WEB_ACL_SURCHARGE
-from partner_mesh.specs.aws import firewall, group_rules
-from partner_mesh.specs.aws.cluster import unpinned
-from partner_mesh.specs.aws.subnets import closed
+from partner_mesh.specs.aws.warnings import warnings
 from partner_mesh.specs.cost import Line, monthly
 
 PARTNER: Final = "partner-mesh:partner:Partner"
@@ -93,7 +89,7 @@ def plan_of(stack: Stack, registrations: Sequence[Registration], directory: Path
         ),
         costs=costs,
         protected=tuple(f"{kind(each)} {each.name}" for each in registrations if each.protect and each.custom),
-        warnings=(*problem, *_warnings(stack)),
+        warnings=(*problem, *warnings(stack)),
     )
 
 
@@ -128,40 +124,12 @@ def _objects_below(registrations: Sequence[Registration]) -> dict[str, int]:
 
 
 def _costs(stack: Stack) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    if stack.platform.shared is not None:  # the platform's bill
+        return (), ()
     try:
         return monthly(stack), ()
     except ValueError as error:
         return (), (f"no estimate of costs: {error}",)
-
-
-def _warnings(stack: Stack) -> Iterator[str]:
-    """What a person would want to know before `up`. None is a mistake: those are refused when configuration is read."""
-    cluster, network = stack.platform.cluster, stack.platform.network
-    if not isinstance(cluster, EksCluster) or network is None or stack.platform.shared is not None:
-        return
-    production = stack.platform.environment == "prod"
-    if not cluster.admins:
-        yield "cluster.admins is empty: nobody, this program included, may use the cluster once it is made"
-    if not cluster.deletion_protection:
-        yield "deletion protection is off: `destroy` takes the cluster, its load balancers and the addresses with it"
-    if cluster.endpoint.allowed_cidrs:
-        yield f"the API server is reachable from {', '.join(cluster.endpoint.allowed_cidrs)}"
-    if production and network.nat_gateways < network.zones:
-        yield f"{network.nat_gateways} NAT gateway(s) for {network.zones} zones: a zone's failure may cut partners off"
-    if not closed(network.endpoints):
-        yield "private subnets have a route to the internet: network.endpoints lacks some of ec2, ecr, eks, s3, sts"
-    elif ".dkr.ecr." not in stack.platform.mesh.hub and stack.platform.mesh.managed:
-        yield f"private subnets have no route to the internet, so no node can pull from mesh.hub {stack.platform.mesh.hub}"
-    if names := unpinned(cluster):
-        yield f"add-ons without a version for Kubernetes {cluster.version}, EKS chooses: {', '.join(names)}"
-    for group, direction, count in group_rules.over_limit(group_rules.groups(stack)):
-        yield f"security group {group} has {count} {direction} rules; AWS takes {RULES_PER_GROUP}"
-    units = firewall.capacity(firewall.rules(stack.platform.firewall))
-    if stack.gateways("ingress", "web") and units > WEB_ACL_SURCHARGE:
-        yield f"the web ACL needs {units} capacity units; above {WEB_ACL_SURCHARGE} each request costs more"
-    for name, gateway in stack.gateways("ingress"):
-        if gateway.zone_id is None:
-            yield f"gateway {name} has no zoneId: make its DNS records yourself, from the outputs"
 
 
 def configuration_lines(stack: str, directory: Path) -> Iterator[tuple[str, int]]:

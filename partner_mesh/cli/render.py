@@ -36,7 +36,12 @@ def render(
 
 
 def objects(stack: Stack, compiled: Compiled) -> tuple[Manifest, ...]:
-    """Every object that is deployed, in order; late values are stand-ins (`sg-<name>`, a target group's ARN)."""
+    """Every object that is deployed, in order; late values are stand-ins (`sg-<name>`, a target group's ARN).
+
+    A shard's stack deploys its partners alone.
+    """
+    if stack.platform.shared is not None:
+        return tuple(each for manifests in compiled.partners.values() for each in manifests)
     return (*compiled.manifests, *target_group_bindings(stack))
 
 

@@ -15,6 +15,7 @@ from partner_mesh.specs.network_policy import NAMESPACE_LABEL, NOT_INTERNET
 from partner_mesh.specs.stack import owned
 from partner_mesh.specs.versions import TIGERA_OPERATOR
 
+FELIX_METRICS_PORT: Final = 9091
 METADATA_SERVICE: Final = "169.254.169.254/32"
 OURS: Final = f"{MANAGED_BY_LABEL} == '{MANAGED_BY}'"
 
@@ -40,7 +41,12 @@ def installation(stack: Stack) -> dict[str, Any]:
     cluster = stack.platform.cluster
     if isinstance(cluster, ExistingCluster) and not cluster.vpc_resource_controller:
         return {"enabled": True}
-    return {"enabled": True, "kubernetesProvider": "EKS", "cni": {"type": "AmazonVPC"}}
+    return {
+        "enabled": True,
+        "kubernetesProvider": "EKS",
+        "cni": {"type": "AmazonVPC"},
+        "nodeMetricsPort": FELIX_METRICS_PORT,  # off unless named: denied packets and policy errors per node
+    }
 
 
 def global_network_policies(stack: Stack) -> tuple[Manifest, ...]:

@@ -34,6 +34,16 @@ def group_rules(found: Sequence[Group]) -> tuple[GroupRule, ...]:
     return tuple(rules.values())
 
 
+def partner_rules(stack: Stack) -> tuple[GroupRule, ...]:
+    """The rules that are there because of the stack's partners: what their edges need beyond everything else.
+
+    AWS refuses a rule that is there already, so two stacks on one platform must not need the same edge: each shard has
+    gateways of its own, for both directions.
+    """
+    without = {rule.name for rule in group_rules(groups(stack.model_copy(update={"partners": ()})))}
+    return tuple(rule for rule in group_rules(groups(stack)) if rule.name not in without)
+
+
 def _of(group: Group) -> Iterator[GroupRule]:
     for rule in group.rules:
         ports = "all" if rule.protocol == "-1" else f"{rule.protocol}-{rule.from_port}"

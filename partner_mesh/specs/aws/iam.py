@@ -138,7 +138,7 @@ def target_group_prefix(stack: Stack) -> str:
 
 
 def key_statements(account: str, region: str, partition: str, *, log_groups: bool) -> tuple[Statement, ...]:
-    """The key's policy: the account's IAM decides; CloudWatch Logs may use it for this account's log groups."""
+    """A key's policy: the account's IAM decides; CloudWatch Logs, or EC2's volumes, use it for this account alone."""
     root: Statement = {
         "Sid": "AccountDecides",
         "Effect": "Allow",
@@ -156,13 +156,11 @@ def key_statements(account: str, region: str, partition: str, *, log_groups: boo
             "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:{partition}:logs:{region}:{account}:log-group:*"}
         },
     }
-    autoscaling: Statement = {
+    # As AWS' own `aws/ebs` key has it. Naming the role of Auto Scaling would fail in an account that never had a group.
+    volumes: Statement = {
         "Sid": "NodeVolumes",
         "Effect": "Allow",
-        "Principal": {
-            "AWS": f"arn:{partition}:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/"
-            "AWSServiceRoleForAutoScaling"
-        },
+        "Principal": {"AWS": "*"},
         "Action": [
             "kms:CreateGrant",
             "kms:Decrypt",
@@ -172,8 +170,9 @@ def key_statements(account: str, region: str, partition: str, *, log_groups: boo
             "kms:ReEncrypt*",
         ],
         "Resource": "*",
+        "Condition": {"StringEquals": {"kms:CallerAccount": account, "kms:ViaService": f"ec2.{region}.amazonaws.com"}},
     }
-    return (root, logs) if log_groups else (root, autoscaling)
+    return (root, logs) if log_groups else (root, volumes)
 
 
 def flow_log_statements(log_group_arn: str) -> tuple[Statement, ...]:
@@ -184,5 +183,26 @@ def flow_log_statements(log_group_arn: str) -> tuple[Statement, ...]:
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             "Resource": f"{log_group_arn}:*",
+        },
+    )
+
+
+def access_log_statements(bucket_arn: str, account: str) -> tuple[Statement, ...]:
+    """Elastic Load Balancing writes below AWSLogs/<account>; nobody speaks plain HTTP to the bucket."""
+    return (
+        {
+            "Sid": "WriteAccessLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"{bucket_arn}/AWSLogs/{account}/*",
+        },
+        {
+            "Sid": "OnlyTls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket_arn, f"{bucket_arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         },
     )

@@ -135,7 +135,7 @@ def target_group_binding(balancer: LoadBalancer, target_group_arn: Any) -> Manif
 
 def target_group_bindings(stack: Stack) -> tuple[Manifest, ...]:
     """All of them with stand-in ARNs, for whoever reads objects without deploying; none on somebody else's cluster."""
-    if stack.existing or stack.platform.shared is not None:
+    if stack.existing:
         return ()
     region = stack.region or "region"
     return tuple(
