@@ -39,8 +39,8 @@ from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Fate, Way, settled
 
-Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Opinion]]
-"""What the network says of packets between two endpoints, on ports of the destination."""
+Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]]
+"""What each layer below says of packets between two endpoints, on ports of the destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Ingress:
         self._by_host: dict[int, _PoliciesByHost] = {}
         self._credentials: dict[int, dict[str, list[Server]]] = {}
         self._wild: dict[tuple[int, int], list[Server]] = {}
-        self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Opinion]] = {}
+        self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]] = {}
         self._stranger = self._stranger_addresses()
 
     def _stranger_addresses(self) -> AddressSet:
@@ -280,7 +280,7 @@ class Ingress:
             way = way.through((Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (server.because(),)),))
         port = PortSet.single("TCP", server.port)
         if not self.behind(proxy):
-            way = way.through(self.hop_between(Addresses(caller.endpoint.addresses), proxy.endpoint, port))
+            way = self.carried(way, Addresses(caller.endpoint.addresses), proxy.endpoint, port)
         bond = self.mesh.bond(proxy.endpoint)
         if bond.extension is not None:
             return way.through((Opinion(AUTHORISATION, Verdict.UNKNOWN, port, (bond.extension,)),))
@@ -291,7 +291,7 @@ class Ingress:
     def inside(self, way: Way, proxy: GatewayProxy, end: End, peer: Peer, host: str) -> Way:
         """From the gateway to the workload: packets, mTLS, the workload's policies."""
         bond = self.mesh.bond(end.pods.endpoint)
-        way = way.through(self.hop_between(proxy.endpoint, end.pods.endpoint, end.ports))
+        way = self.carried(way, proxy.endpoint, end.pods.endpoint, end.ports)
         if not bond.proxied:
             return way
         sender = self.mesh.bond(proxy.endpoint)
@@ -348,11 +348,14 @@ class Ingress:
         """Whether a proxy stands in front of the gateway that tells it the client's address."""
         return self.mesh.trusted_proxies(proxy.pods) > 0
 
-    def hop_between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+    def carried(self, way: Way, source: Endpoint, destination: Endpoint, ports: PortSet) -> Way:
+        """After the layers that judge packets: security groups and network policies."""
         key = source, destination, ports
         if key not in self._hops:
             self._hops[key] = self.hop(source, destination, ports)
-        return self._hops[key]
+        for opinions in self._hops[key]:
+            way = way.through(opinions)
+        return way
 
 
 class _PoliciesByHost:

@@ -130,7 +130,7 @@ class Egress:
     def _at_gateway(self, way: Way, bond: Bond, called: Host, proxy: GatewayProxy, end: End) -> Iterable[Exit]:
         """Through an egress gateway: the hop, its server's TLS, its policies, its routes."""
         name = next((each.authority for each in reversed(way.rewrites) if each.authority), called.name)
-        way = way.through(self.ingress.hop_between(bond.pods.endpoint, proxy.endpoint, end.ports))
+        way = self.ingress.carried(way, bond.pods.endpoint, proxy.endpoint, end.ports)
         rules = self.mesh.destination_rules.of(end.host, end.target.host, bond.pods.namespace, bond.pods.labels)
         said = client_tls(rules, end.target.subset, end.target.port)
         tls: Mapping[str, Any] = said[0] if said is not None else {}
@@ -192,7 +192,7 @@ class Egress:
 
     def _leaving(self, way: Way, bond: Bond, host: Host, port: int, subset: str) -> Way:
         """The last stage: packets to the internet, and how they are secured."""
-        way = way.through(self.ingress.hop_between(bond.pods.endpoint, self.internet, PortSet.single("TCP", port)))
+        way = self.ingress.carried(way, bond.pods.endpoint, self.internet, PortSet.single("TCP", port))
         declared = host.port(port)
         if declared is not None and declared.is_raw and all(each.requests is None for each in way.open):
             return way  # TLS, if any, is the application's own

@@ -20,6 +20,7 @@ from partner_mesh.analysis.layers import (
     Verdict,
     Workload,
 )
+from partner_mesh.analysis.mesh import Mesh, mesh_layers
 from partner_mesh.analysis.network import NetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.results import Decision, Decisions, Results, Row
@@ -206,4 +207,4 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
 
 def layers_of(world: World) -> list[Layer]:
     """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world), SecurityGroupLayer(world)]
+    return [IngressLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]

@@ -1,66 +1,77 @@
 """The connections that lead through gateways, as rows of the same table as all others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from partner_mesh.analysis.journeys import Ingress, Journey
-from partner_mesh.analysis.layers import Addresses, Because, Endpoint, NETWORK_POLICY, Opinion, Verdict
-from partner_mesh.analysis.mesh import Mesh
+from partner_mesh.analysis.layers import SECURITY_GROUP, Addresses, Endpoint, Opinion, Verdict
+from partner_mesh.analysis.mesh import Mesh, RegistryLayer
 from partner_mesh.analysis.outbound import Egress
 from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.results import Connection
 from partner_mesh.analysis.sets import PortSet
 
+PARTS = 64  # of the outside, so many parts are asked; policies that tell more apart for one caller are rare
 
-def journeys(reach: Reach, mesh: Mesh) -> Iterator[Journey]:
+
+def mesh_of(reach: Reach) -> Mesh:
+    """The mesh that a table's layers share; a new one where it was made without them."""
+    return next((each.mesh for each in reach.layers if isinstance(each, RegistryLayer)), None) or Mesh(reach.world)
+
+
+def journeys(reach: Reach, mesh: Mesh | None = None) -> Iterator[Journey]:
     """Every journey: from outside to workloads, then from workloads to outside hosts."""
-    ingress = Ingress(mesh, _Network(reach).between)
+    mesh = mesh or mesh_of(reach)
+    if not mesh.present:
+        return
+    ingress = Ingress(mesh, _Below(reach).between)
     yield from ingress.journeys()
     yield from Egress(mesh, ingress).journeys()
 
 
-def connections(reach: Reach, mesh: Mesh) -> Iterator[Connection]:
-    """The journeys as connections: source and destination, the destination's port, requests as the source sends them."""
+def connections(reach: Reach, mesh: Mesh | None = None) -> Iterator[Connection]:
+    """The journeys as connections: the destination's port, and requests as the source sends them."""
     for each in journeys(reach, mesh):
         fate = each.fate
         yield Connection(each.source, each.destination, fate.verdict, each.ports, fate.because, fate.requests)
 
 
-class _Network:
-    """The network layer asked for single hops. A set of outside addresses stands for the parts that lie in it."""
+class _Below:
+    """The layers that judge packets, asked for single hops."""
 
     def __init__(self, reach: Reach) -> None:
         self.reach = reach
-        self.outside = [
-            (position, each.addresses)
-            for position, each in enumerate(reach.universe.endpoints)
-            if isinstance(each, Addresses)
-        ]
+        self.groups = [each for each in reach.layers if each.name == SECURITY_GROUP]
+        self.outside = [each for each in reach.universe.endpoints if isinstance(each, Addresses)]
 
-    def between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
-        """The opinion on a hop. Of several parts of the outside, one that gets through is enough."""
-        found: list[Opinion] = []
-        for one in self._positions(source):
-            for other in self._positions(destination):
-                found += self._pair(one, other, ports)
-        for verdict in (Verdict.ALLOWED, Verdict.UNKNOWN, Verdict.DENIED):
-            same = [each for each in found if each.verdict is verdict]
-            if same:
-                because = tuple(dict.fromkeys(reason for each in same[:3] for reason in each.because))
-                return (Opinion(same[0].layer, verdict, ports, because),)
-        return ()
+    def between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Sequence[Opinion]]:
+        """What each layer says of a hop. A set of outside addresses stands for the parts that lie in it: of several,
+        one that gets through is enough."""  # noqa: D205
+        pairs = [(one, other) for one in self._parts(source) for other in self._parts(destination)]
+        stages = [_best((self._network(one, other, ports) for one, other in pairs), ports)]
+        stages += [_best((layer.opinions(*pair, ports) for pair in pairs), ports) for layer in self.groups]
+        return [each for each in stages if each]
 
-    def _pair(self, source: int, destination: int, ports: PortSet) -> Sequence[Opinion]:
-        for mask, opinions in self.reach.network.row(source):
-            if mask >> destination & 1:
-                return [each for each in opinions if each.ports & ports]
-        return ()
+    def _network(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+        return self.reach.network.opinions(source, destination, ports)
 
-    def _positions(self, endpoint: Endpoint) -> list[int]:
+    def _parts(self, endpoint: Endpoint) -> list[Endpoint]:
         if not isinstance(endpoint, Addresses):
-            return [self.reach.universe.position[endpoint]]
-        inside = [position for position, each in self.outside if each <= endpoint.addresses]
-        touching = [position for position, each in self.outside if each & endpoint.addresses]
-        return (inside or touching)[:64]
+            return [endpoint]
+        inside = [each for each in self.outside if each.addresses <= endpoint.addresses]
+        touching = [each for each in self.outside if each.addresses & endpoint.addresses] if not inside else []
+        return [*(inside or touching)[:PARTS]]
 
 
-__all__ = ["Because", "NETWORK_POLICY", "connections", "journeys"]
+def _best(answers: Iterable[Sequence[Opinion]], ports: PortSet) -> Sequence[Opinion]:
+    """The opinion of the parts that fare best; none where the layer says nothing of one of them."""
+    found: list[Opinion] = []
+    for opinions in answers:
+        if not opinions:
+            return ()
+        found += opinions
+    for verdict in (Verdict.ALLOWED, Verdict.UNKNOWN, Verdict.DENIED):
+        same = [each for each in found if each.verdict is verdict]
+        if same:
+            because = tuple(dict.fromkeys(reason for each in same[:3] for reason in each.because))
+            return (Opinion(same[0].layer, verdict, ports, because),)
+    return ()
