@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from typing import Any, Final
 
 import grpc  # type: ignore[import-untyped] # grpcio carries no types
@@ -21,7 +22,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from components.stand_in import StandIn, unknown_additions
 
 _MESSAGE_BYTES: Final = 1 << 28  # as the engine's own limit: a prod stack's user data is large
-_ANY_VERSION: Final = "7.0.0"
+_VERSION: Final = metadata.version("pulumi-aws")  # what the program asks for
 
 
 class AwsEcho(provider_pb2_grpc.ResourceProviderServicer):
@@ -37,7 +38,7 @@ class AwsEcho(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return plugin_pb2.PluginInfo(version=_ANY_VERSION)
+        return plugin_pb2.PluginInfo(version=_VERSION)
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         return provider_pb2.CheckResponse(inputs=request.news)

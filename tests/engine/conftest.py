@@ -1,0 +1,84 @@
+"""Tests on the real Pulumi engine. Without it they say so in the summary and do not run: nothing stands in for them."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from components.stand_in import StandIn
+from lab.api import Api
+from lab.control_plane import ControlPlane, Ports
+from lab.process import Processes
+from lab.tools import Tools, are_built, tools
+from tests.engine.aws_echo import serve
+
+# What the API server itself writes now and then, whoever uses it.
+_RESTLESS: Final = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a test asks of the API server, past the engine's back."""
+
+    tools: Tools
+    kubeconfig: Path
+    api: Api
+
+    def versions(self) -> dict[str, str]:
+        """Every object there is → its resource version, which any write to it changes."""
+        listable = self._kubectl("api-resources", "--verbs=list", "--output=name").split()
+        kinds = ",".join(sorted(set(listable) - _RESTLESS))
+        columns = (
+            "custom-columns=V:.apiVersion,K:.kind,S:.metadata.namespace,N:.metadata.name,R:.metadata.resourceVersion"
+        )
+        rows = self._kubectl("get", kinds, "--all-namespaces", "--no-headers", "--ignore-not-found", "-o", columns)
+        return {" ".join(row.split()[:-1]): row.split()[-1] for row in rows.splitlines()}
+
+    def _kubectl(self, *arguments: str) -> str:
+        command = [self.tools.kubectl, "--kubeconfig", self.kubeconfig, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _missing(item: pytest.Item) -> str | None:
+    if shutil.which("pulumi") is None:
+        return "the engine tests did not run: the Pulumi CLI is not on PATH (docs/how-to/deploy.md)"
+    if "cluster" in getattr(item, "fixturenames", ()) and not are_built():
+        return "this engine test did not run: the API server is not built yet (make lab builds it)"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("engine") and (reason := _missing(item)) is not None:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[dict[str, str]]:
+    """The environment in which the engine finds the echoing AWS provider."""
+    server, port = serve(StandIn())
+    yield {"PULUMI_DEBUG_PROVIDERS": f"aws:{port}", "AWS_REGION": "eu-central-1"}
+    server.stop(grace=None)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A bare API server: etcd, kube-apiserver, the controller that empties namespaces, and Istio's CRDs. No node."""
+    directory = tmp_path_factory.mktemp("cluster")
+    programs = tools()
+    with Processes(directory / "logs") as processes:
+        plane = ControlPlane(programs, processes, directory, Ports.free())
+        plane.start()
+        plane.start_controller_manager("namespace-controller,garbage-collector-controller")
+        api = plane.api()
+        definitions = [document for document in yaml.safe_load_all(programs.crds.read_text()) if document]
+        for definition in definitions:
+            api.apply(definition)
+        api.wait_established(definitions)
+        yield Cluster(programs, plane.kubeconfig, api)
+        api.close()

@@ -1,0 +1,103 @@
+"""The program in a folder of its own under the real engine: what it did, as data."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pulumi import automation
+
+REPOSITORY: Final = Path(__file__).parents[2]
+_PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "components", "partner_mesh")
+_LOUD: Final = frozenset({"warning", "error"})
+_DEFAULT_PROVIDER: Final = re.compile(r"::pulumi:providers:\w+::default(_\w+)?$")
+# Remarks on this machine's installation, not on the program: where a plugin lies, which version it is.
+_OF_THE_INSTALLATION: Final = re.compile(
+    r"using pulumi-\S+ from \$PATH|resource plugin \S+ is expected to have version"
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one run of the engine did: URN → operation (`create`, `same`, `update`, `delete`…) in the order of the
+    steps, and every warning and error it printed. Steps of the engine's own default providers are left out.
+    """
+
+    steps: dict[str, str] = field(default_factory=dict)
+    diagnostics: list[str] = field(default_factory=list)
+
+    def heard(self, event: automation.EngineEvent) -> None:
+        """Called by the engine for each of its events."""
+        if event.resource_pre_event is not None:
+            step = event.resource_pre_event.metadata
+            if not _DEFAULT_PROVIDER.search(step.urn):
+                self.steps[step.urn] = str(step.op.value)
+        remark = event.diagnostic_event
+        if remark is not None and remark.severity in _LOUD and not _OF_THE_INSTALLATION.search(remark.message):
+            self.diagnostics.append(remark.message.strip())
+
+    def by_operation(self) -> dict[str, int]:
+        """Operation → how many, sorted."""
+        operations = list(self.steps.values())
+        return {operation: operations.count(operation) for operation in sorted(set(operations))}
+
+    def of(self, operation: str) -> tuple[str, ...]:
+        """The URNs of one operation."""
+        return tuple(urn for urn, what in self.steps.items() if what == operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One stack of the program in `directory`, a copy with its own backend: nothing of the repository is written."""
+
+    directory: Path
+    _stack: automation.Stack
+
+    def preview(self) -> Outcome:
+        return _outcome(lambda heard: self._stack.preview(on_event=heard))
+
+    def up(self) -> Outcome:
+        return _outcome(lambda heard: self._stack.up(on_event=heard))
+
+    def destroy(self) -> Outcome:
+        return _outcome(lambda heard: self._stack.destroy(on_event=heard))
+
+    def outputs(self) -> Mapping[str, object]:
+        return {name: output.value for name, output in self._stack.outputs().items()}
+
+
+def deployment(directory: Path, stack: str, files: Sequence[Path], environment: Mapping[str, str]) -> Deployment:
+    """Copy the program and `files` (stack files, partner folders) into `directory` and make the stack there."""
+    program = directory / "program"
+    state = directory / "state"
+    state.mkdir(parents=True)
+    program.mkdir()
+    for source in (*(REPOSITORY / name for name in _PROGRAM), *files):
+        _copy(source, program / source.name)
+    (program / ".venv").symlink_to(sys.prefix)  # Pulumi.yaml names it; the tests' own environment stands in
+    own = {
+        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "only for this test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        **environment,
+    }
+    options = automation.LocalWorkspaceOptions(work_dir=str(program), env_vars=own)
+    return Deployment(program, automation.create_stack(stack, work_dir=str(program), opts=options))
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copyfile(source, target)
+
+
+def _outcome(run: Callable[[Callable[[automation.EngineEvent], None]], object]) -> Outcome:
+    outcome = Outcome()
+    run(outcome.heard)
+    return outcome
