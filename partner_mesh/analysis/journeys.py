@@ -256,6 +256,12 @@ class Ingress:
                     way = way.through((Opinion(ROUTE, Verdict.UNKNOWN, TCP, (why,)),))
                 way = self.inside(way, proxy, end, caller.peer, host)
                 ways.setdefault((end.pods.endpoint, end.ports), []).append(way)
+            if leg.fate == "unknown" and not reached:  # nobody can say where it leads: the gateway stands for that
+                why = Because.of(ROUTE, leg.because.resource, leg.reason) if leg.because.resource else leg.because
+                way = door.taking(None if asked is None else leg.requests, leg.rewrite, leg.because)
+                for fate in way.through((Opinion(ROUTE, Verdict.UNKNOWN, TCP, (why,)),)).open:
+                    port = PortSet.single("TCP", server.port)
+                    yield Journey(caller.endpoint, proxy.endpoint, port, fate, proxy.endpoint, host)
         nowhere = tuple(dict.fromkeys(leg.because for leg, _ in ends))[:3]
         otherwise = tuple(Because.of(ROUTE, each.resource, "no route leads here") for each in nowhere if each.resource)
         for (endpoint, ports), listed in ways.items():

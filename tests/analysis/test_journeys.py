@@ -1,0 +1,244 @@
+"""Ways through gateways, on a stack written by hand: what partners, users and applications may and may not do."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from partner_mesh.analysis.http import HttpSet
+from partner_mesh.analysis.layers import ExternalHost, Verdict
+from partner_mesh.analysis.reachability import Reach
+from partner_mesh.analysis.resources import of_documents
+from partner_mesh.analysis.results import Connection
+from partner_mesh.analysis.through_gateways import connections
+from tests.analysis import partner_stack
+
+Documents = list[dict[str, Any]]
+CALLBACK = ("p0.partners.example.com", "POST", "/v1/callbacks/7")
+
+
+def ways(documents: Documents) -> list[Connection]:
+    return list(connections(Reach.of(of_documents(documents))))
+
+
+def verdicts(found: list[Connection], source: str, request: tuple[str, str, str], destination: str = "") -> list[str]:
+    """Every verdict that the request gets from a source, in order."""
+    return [
+        each.verdict.value
+        for each in found
+        if str(each.source) == source
+        and (not destination or str(each.destination) == destination)
+        and isinstance(each.http, HttpSet)
+        and each.http.accepts(*request)
+    ]
+
+
+@pytest.fixture(scope="module")
+def stack() -> list[Connection]:
+    return ways(partner_stack.documents(2))
+
+
+@pytest.mark.parametrize(
+    ("source", "request_", "expected"),
+    [
+        ("partner p0", CALLBACK, "allowed"),
+        ("partner p0", ("p0.partners.example.com:443", "POST", "/v1/callbacks/7"), "allowed"),
+        ("partner p0", ("p0.partners.example.com", "GET", "/v1/callbacks/7"), "denied"),
+        ("partner p0", ("p0.partners.example.com", "POST", "/v1/callbacks/7/8"), "denied"),
+        ("partner p0", ("p0.partners.example.com", "POST", "/callbacks/7"), "denied"),
+        ("partner p0 from elsewhere", CALLBACK, "denied"),
+        ("another partner (not p0)", CALLBACK, "denied"),
+        ("anonymous", CALLBACK, "denied"),
+        ("user with token", ("pay.example.com", "GET", "/app0/cart/1"), "allowed"),
+        ("user with token", ("pay.example.com", "POST", "/app0/cart/1"), "denied"),
+        ("user with token", ("pay.example.com", "GET", "/app0/"), "denied"),
+        ("user without token", ("pay.example.com", "GET", "/app0/cart/1"), "denied"),
+        ("anonymous", ("pay.example.com", "GET", "/app0/cart/1"), "denied"),
+        ("app0/app0[Deployment]", ("api.p0.example", "GET", "/direct-billing/x"), "allowed"),
+        ("app0/app0[Deployment]", ("api.p0.example", "GET", "/"), "denied"),
+    ],
+)
+def test_every_request_has_one_verdict(
+    stack: list[Connection], source: str, request_: tuple[str, str, str], expected: str
+) -> None:
+    assert verdicts(stack, source, request_) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("source", "layer", "object_"),
+    [
+        ("anonymous", "mTLS", "Gateway istio-partners/p0"),
+        ("another partner (not p0)", "mTLS", "Gateway istio-partners/p0"),
+        ("partner p0 from elsewhere", "authorisation", "AuthorizationPolicy app0/p0"),
+    ],
+)
+def test_a_refusal_names_its_layer_and_object(stack: list[Connection], source: str, layer: str, object_: str) -> None:
+    [denied] = [
+        each for each in stack
+        if str(each.source) == source and isinstance(each.http, HttpSet) and each.http.accepts(*CALLBACK)
+    ]  # fmt: skip
+    assert (denied.decided_by[0].layer, denied.decided_by[0].object) == (layer, object_)
+
+
+def object_of(documents: Documents, kind: str, name: str) -> dict[str, Any]:
+    return next(each for each in documents if each["kind"] == kind and each["metadata"]["name"] == name)
+
+
+def _without_remote_blocks(documents: Documents) -> None:
+    del object_of(documents, "AuthorizationPolicy", "p0")["spec"]["rules"][0]["from"][0]["source"]["remoteIpBlocks"]
+
+
+def _wider_remote_blocks(documents: Documents) -> None:
+    source = object_of(documents, "AuthorizationPolicy", "p0")["spec"]["rules"][0]["from"][0]["source"]
+    source["remoteIpBlocks"] = ["198.18.0.0/24"]
+
+
+def _wildcard_server(documents: Documents) -> None:
+    object_of(documents, "Gateway", "p1")["spec"]["servers"][0]["hosts"] = ["istio-partners/*"]
+    object_of(documents, "VirtualService", "p0")["spec"]["gateways"] = ["p0", "p1"]
+
+
+def _shared_ca(documents: Documents) -> None:
+    for name in ("p0", "p1"):
+        tls = object_of(documents, "Gateway", name)["spec"]["servers"][0]["tls"]
+        tls["credentialName"] = "everybody"
+        del tls["subjectAltNames"]
+    _without_remote_blocks(documents)
+
+
+def _no_route_method(documents: Documents) -> None:
+    del object_of(documents, "VirtualService", "p0")["spec"]["http"][0]["match"][0]["method"]
+    del object_of(documents, "AuthorizationPolicy", "p0")["spec"]["rules"][0]["to"][0]["operation"]["methods"]
+
+
+def _simple_server(documents: Documents) -> None:
+    object_of(documents, "Gateway", "p0")["spec"]["servers"][0]["tls"] = {"mode": "SIMPLE", "credentialName": "x"}
+    _without_remote_blocks(documents)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "source", "request_", "expected"),
+    [
+        (_without_remote_blocks, "partner p0 from elsewhere", CALLBACK, "allowed"),
+        (_wider_remote_blocks, "partner p0 from elsewhere", CALLBACK, "allowed"),
+        (_shared_ca, "another partner (not p0)", CALLBACK, "allowed"),
+        (_no_route_method, "partner p0", ("p0.partners.example.com", "DELETE", "/v1/callbacks/7"), "allowed"),
+        (_simple_server, "anonymous", CALLBACK, "allowed"),
+    ],
+)
+def test_what_opens_too_much_is_seen(
+    mutation: Callable[[Documents], None], source: str, request_: tuple[str, str, str], expected: str
+) -> None:
+    documents = copy.deepcopy(partner_stack.documents(2))
+    before = ways(documents)
+    mutation(documents)
+    assert "allowed" not in verdicts(before, source, request_)
+    assert expected in verdicts(ways(documents), source, request_)
+
+
+def test_a_wildcard_server_lets_another_partner_reach_this_ones_host() -> None:
+    """The Host trick: SNI of p1, Host of p0. Exact hosts are the defence."""
+    documents = copy.deepcopy(partner_stack.documents(2))
+    _wildcard_server(documents)
+    _without_remote_blocks(documents)
+    assert verdicts(ways(documents), "another partner (not p0)", CALLBACK) == ["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change", "expected"),
+    [
+        ("AuthorizationPolicy", "p0", None, "denied"),
+        ("VirtualService", "p0", None, None),
+        ("NetworkSet", "p0", None, "allowed"),  # the policy's own ranges stand in
+        ("Gateway", "p0", None, None),
+        ("VirtualService", "p0", {"http": [{"delegate": {"name": "x"}}]}, "unknown"),
+        ("PeerAuthentication", "default", {"mtls": {"mode": "DISABLE"}}, "denied"),  # no identity is shown any more
+    ],
+)
+def test_what_closes_a_way_is_seen(kind: str, name: str, change: dict[str, Any] | None, expected: str | None) -> None:
+    documents = copy.deepcopy(partner_stack.documents(1))
+    found = object_of(documents, kind, name)
+    if change is None:
+        documents.remove(found)
+    else:
+        found["spec"].update(change)
+    assert verdicts(ways(documents), "partner p0", CALLBACK) == ([] if expected is None else [expected])
+
+
+def test_an_envoy_filter_at_the_workload_makes_the_answer_unknown() -> None:
+    documents = partner_stack.documents(1)
+    patch = {"applyTo": "HTTP_FILTER", "match": {"context": "SIDECAR_INBOUND"}}
+    documents.append(partner_stack.document("EnvoyFilter", "app0", "lua", {"configPatches": [patch]}))
+    found = ways(documents)
+    assert verdicts(found, "partner p0", CALLBACK) == ["unknown"]
+    [unknown] = [e for e in found if e.verdict is Verdict.UNKNOWN and str(e.source) == "partner p0"]
+    assert unknown.decided_by[0].object == "EnvoyFilter app0/lua"
+
+
+def test_only_the_consumer_is_told_of_the_host() -> None:
+    found = ways(partner_stack.documents(1, applications=2))
+    sources = {str(each.source) for each in found if isinstance(each.destination, ExternalHost)}
+    assert sources == {"app0/app0[Deployment]"}
+
+
+def test_the_path_is_the_clients_own_before_the_rewrite(stack: list[Connection]) -> None:
+    [allowed] = [e for e in stack if str(e.source) == "partner p0" and e.verdict is Verdict.ALLOWED]
+    assert allowed.http is not None
+    assert allowed.http.document() == [
+        {"hosts": ["p0.partners.example.com"], "methods": ["POST"], "paths": ["/v1/callbacks/{*}"]}
+    ]
+
+
+def _exit(documents: Documents, name: str = "p0") -> dict[str, Any]:
+    return next(
+        each for each in documents
+        if each["kind"] == "DestinationRule" and each["spec"]["host"] == f"api.{name}.example"
+    )  # fmt: skip
+
+
+def test_leaving_without_tls_is_said() -> None:
+    documents = copy.deepcopy(partner_stack.documents(1))
+    documents.remove(_exit(documents))
+    [allowed] = [
+        each for each in ways(documents)
+        if isinstance(each.destination, ExternalHost) and each.http and each.verdict is Verdict.ALLOWED
+    ]  # fmt: skip
+    assert any("plaintext" in each.reason for each in allowed.decided_by)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": "DISABLE"},  # no identity: the gateway's server asks for one
+        {"mode": "SIMPLE"},
+    ],
+)
+def test_the_egress_gateway_takes_nobody_without_an_identity(change: dict[str, Any]) -> None:
+    documents = copy.deepcopy(partner_stack.documents(1))
+    rule = object_of(documents, "DestinationRule", "p0-gateway")
+    rule["spec"]["subsets"][0]["trafficPolicy"]["tls"].update(change)
+    assert verdicts(ways(documents), "app0/app0[Deployment]", ("api.p0.example", "GET", "/direct-billing/x")) == ["denied"]
+
+
+def test_an_internal_alias_with_a_prefix_ends_at_the_partners_own_host() -> None:
+    """The older habit: one internal name, a prefix for each partner, the authority set on capture."""
+    documents = copy.deepcopy(partner_stack.documents(1))
+    gateway = "egress.istio-egress.svc.cluster.local"
+    documents += [
+        partner_stack.document("ServiceEntry", "istio-egress", "alias", {
+            "hosts": ["partners.internal"], "exportTo": ["app0"], "resolution": "STATIC",
+            "ports": [{"number": 7090, "name": "http", "protocol": "HTTP"}],
+        }),
+        partner_stack.document("VirtualService", "istio-egress", "alias", {
+            "hosts": ["partners.internal"], "gateways": ["mesh"], "exportTo": ["app0"],
+            "http": [{
+                "match": [{"uri": {"prefix": "/i1/"}}],
+                "rewrite": {"uri": "/direct-billing/", "authority": "api.p0.example"},
+                "route": [{"destination": {"host": gateway, "subset": "p0", "port": {"number": 443}}}],
+            }],
+        }),
+    ]  # fmt: skip
+    found = ways(documents)
+    request = ("partners.internal", "GET", "/i1/x")
+    assert verdicts(found, "app0/app0[Deployment]", request, "api.p0.example") == ["allowed"]
