@@ -1,0 +1,176 @@
+"""The mesh's layers between pairs: sidecars, mTLS, the registry, and what is not modelled."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from partner_mesh.analysis.http import HttpSet
+from partner_mesh.analysis.layers import Addresses, Workload
+from partner_mesh.analysis.reachability import Reach
+from partner_mesh.analysis.resources import of_documents
+from partner_mesh.analysis.sets import PortSet
+from tests.analysis.partner_stack import document, workload
+
+A, B = Workload("Deployment", "a", "a"), Workload("Deployment", "b", "b")
+GET = ("b.b", "GET", "/x")
+SERVICE = {"selector": {"app": "b"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
+STRICT = "{kind: PeerAuthentication, metadata: {name: default, namespace: istio-system}, spec: {mtls: {mode: STRICT}}}"
+PERMIT_A = """
+kind: AuthorizationPolicy
+metadata: {name: b, namespace: b}
+spec: {rules: [{from: [{source: {principals: [cluster.local/ns/a/sa/a]}}]}]}
+"""
+
+
+def documents(text: str, *, a: dict[str, str] | None = None, b: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """Two workloads, b with a Service, and more objects; namespaces carry the labels given."""
+    found = [
+        document("Namespace", "", "a", {}, labels={"istio-injection": "enabled"} if a is None else a),
+        document("Namespace", "", "b", {}, labels={"istio-injection": "enabled"} if b is None else b),
+        *workload("a", "a", 8080, {"app": "a"}),
+        *workload("b", "b", 8080, {"app": "b"}),
+        document("Service", "b", "b", SERVICE),
+    ]
+    groups = {"PeerAuthentication": "security.istio.io/v1", "AuthorizationPolicy": "security.istio.io/v1",
+              "WasmPlugin": "extensions.istio.io/v1alpha1", "ConfigMap": "v1", "Service": "v1"}  # fmt: skip
+    for each in yaml.safe_load_all(text):
+        if each:
+            found.append({"apiVersion": groups.get(each["kind"], "networking.istio.io/v1"), **each})
+    return found
+
+
+def answer(
+    found: list[dict[str, Any]], source: Any = A, destination: Any = B, *, port: int = 8080, request: Any = GET
+) -> tuple[str, str]:
+    """(verdict, layer that decided) of one request, or of raw TCP with no request."""
+    reach = Reach.of(of_documents(found))
+    if isinstance(source, str):
+        source = next(each for each in reach.universe.endpoints if isinstance(each, Addresses))
+    results = reach.results([source], None, PortSet.single("TCP", port))
+    if isinstance(destination, str):
+        destination = next(each for each in reach.universe.endpoints if isinstance(each, Addresses))
+    holding = [
+        each
+        for each in results.between(source, destination)
+        if each.http is None or (request is not None and isinstance(each.http, HttpSet) and each.http.accepts(*request))
+    ]
+    assert len({each.verdict for each in holding}) == 1, holding
+    return holding[0].verdict.value, holding[0].decided_by[-1].layer if holding[0].decided_by else ""
+
+
+@pytest.mark.parametrize(
+    ("text", "a", "expected"),
+    [
+        (STRICT, None, "allowed"),
+        (STRICT, {}, "denied"),  # no sidecar at the source: nothing to show
+        ("", {}, "allowed"),
+        (STRICT + "\n---\n{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {mtls: {mode: PERMISSIVE}}}",
+         {}, "allowed"),
+        (STRICT + "\n---\n{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {mtls: {mode: UNSET}}}",
+         {}, "denied"),
+        ("{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {selector: {matchLabels: {app: b}}, "
+         "mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: PERMISSIVE}}}}", {}, "allowed"),
+        ("{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {selector: {matchLabels: {app: b}}, "
+         "portLevelMtls: {8080: {mode: STRICT}}}}", {}, "denied"),
+        (STRICT + "\n---\n{kind: DestinationRule, metadata: {name: b, namespace: a}, "
+         "spec: {host: b.b.svc.cluster.local, trafficPolicy: {tls: {mode: DISABLE}}}}", None, "denied"),
+        (PERMIT_A, None, "allowed"),
+        (PERMIT_A, {}, "denied"),
+        (PERMIT_A + "---\n{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {mtls: {mode: DISABLE}}}",
+         None, "denied"),  # without mTLS there is no principal
+    ],
+)  # fmt: skip
+def test_who_gets_in(text: str, a: dict[str, str] | None, expected: str) -> None:
+    assert answer(documents(text, a=a))[0] == expected
+
+
+def test_policies_bind_nothing_without_a_sidecar() -> None:
+    assert answer(documents(PERMIT_A.replace("/a/sa/a", "/c/sa/c"), b={}))[0] == "allowed"
+    assert answer(documents(PERMIT_A.replace("/a/sa/a", "/c/sa/c")))[0] == "denied"
+
+
+def test_a_folder_that_says_nothing_of_injection_is_a_mesh() -> None:
+    assert answer(documents(PERMIT_A.replace("/a/sa/a", "/c/sa/c"), a={}, b={}))[0] == "denied"
+
+
+def test_an_outsider_cannot_show_an_identity() -> None:
+    assert answer(documents(STRICT), "outside")[:2] == ("denied", "mTLS")
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {configPatches: [{match: {context: SIDECAR_INBOUND}}]}}",
+         "unknown"),
+        ("{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {configPatches: [{match: {context: GATEWAY}}]}}",
+         "allowed"),
+        ("{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {workloadSelector: {labels: {app: z}}, "
+         "configPatches: [{}]}}", "allowed"),
+        ("{kind: WasmPlugin, metadata: {name: w, namespace: istio-system}, spec: {}}", "unknown"),
+    ],
+)  # fmt: skip
+def test_extensions_make_the_answer_unknown(extra: str, expected: str) -> None:
+    assert answer(documents(STRICT + "\n---\n" + extra))[0] == expected
+
+
+def test_ambient_workloads_with_policies_are_unknown() -> None:
+    found = documents(PERMIT_A, b={"istio.io/dataplane-mode": "ambient"})
+    assert answer(found)[0] == "unknown"
+
+
+CLOSED = """
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}
+"""
+SIDECAR = "{kind: Sidecar, metadata: {name: default, namespace: a}, spec: {egress: [{hosts: [%s]}]}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "destination", "port", "expected"),
+    [
+        (CLOSED, B, 8080, ("allowed", "egress registry")),
+        (CLOSED, B, 9999, ("denied", "egress registry")),
+        (CLOSED, "outside", 443, ("denied", "egress registry")),
+        ("", "outside", 443, ("allowed", "NetworkPolicy")),
+        (CLOSED + "---\n" + SIDECAR % "'./*'", B, 8080, ("denied", "egress registry")),
+        (CLOSED + "---\n" + SIDECAR % "'b/*'", B, 8080, ("allowed", "egress registry")),
+        (CLOSED + "---\n" + SIDECAR % "'*/b.b.svc.cluster.local'", B, 8080, ("allowed", "egress registry")),
+        (CLOSED + "---\n{kind: ServiceEntry, metadata: {name: w, namespace: a}, spec: {hosts: [w.example], "
+         "addresses: [0.0.0.0/0], ports: [{number: 443, name: tls, protocol: TLS}]}}", "outside", 443,
+         ("allowed", "egress registry")),
+    ],
+)  # fmt: skip
+def test_the_registry_lets_out_what_it_knows(text: str, destination: Any, port: int, expected: tuple[str, str]) -> None:
+    verdict, layer = answer(documents(text), A, destination, port=port)
+    assert verdict == expected[0]
+    assert layer in (expected[1], "mTLS", "NetworkPolicy") if verdict == "allowed" else layer == expected[1]
+
+
+def test_udp_is_out_of_the_registrys_sight() -> None:
+    reach = Reach.of(of_documents(documents(CLOSED)))
+    outside = next(each for each in reach.universe.endpoints if isinstance(each, Addresses))
+    [udp] = reach.results([A], [outside], PortSet.single("UDP", 53)).between(A, outside)
+    assert udp.verdict.value == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "expected"),
+    [("tcp", None, "denied"), ("http", GET, "allowed"), ("", GET, "allowed"), ("", None, "denied")],
+)
+def test_http_rules_hold_only_where_http_is_read(name: str, request_: Any, expected: str) -> None:
+    found = documents("{kind: AuthorizationPolicy, metadata: {name: b, namespace: b}, "
+                      "spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}}")  # fmt: skip
+    service = next(each for each in found if each["kind"] == "Service")
+    service["spec"] = {"selector": {"app": "b"}, "ports": [{"name": name, "port": 80, "targetPort": 8080}]}
+    if request_ is None and name == "":
+        reach = Reach.of(of_documents(found))
+        decisions = reach.results([A], [B], PortSet.single("TCP", 8080)).between(A, B)
+        assert all(each.http is not None for each in decisions if each.verdict.value == "allowed")
+    else:
+        assert answer(found, request=request_ or GET)[0] == expected
+
+
+def test_a_world_without_istio_has_no_mesh() -> None:
+    assert answer(documents(""))[1] == "NetworkPolicy"
