@@ -59,8 +59,7 @@ class Document:
 
     def problem(self, path: tuple[Part, ...], reason: str, remedy: str, rule: str) -> Problem:
         """A problem at a place of this file."""
-        shown = path[1:] if path[:1] == ("config",) and len(path) > 1 else path  # of a stack's file: as Pulumi names it
-        return Problem(self.file, *self.place(path), key_path(shown), reason, remedy, rule)
+        return Problem(self.file, *self.place(path), _shown(path), reason, remedy, rule)
 
 
 class _RefusedError(Exception):
@@ -150,6 +149,7 @@ class _Builder:
                 f"this is {shape}",
                 "name the Secret that holds it: a secret's content never stands in configuration",
                 "secret",
+                self._here(),
             )
             text = ENCRYPTED
         if frame is not None and frame.pending is None and type(frame.value) is dict:
@@ -173,7 +173,7 @@ class _Builder:
                 event.start_mark,
                 f"the key {text[:80]!r} stands here and on line {first.line + 1}",
                 "keep one of the two",
-                path=(*self.path, text),
+                path=(*self._here(), text),
             )
         if text == "<<":
             raise _RefusedError(event.start_mark, "merge keys are not YAML 1.2", "write the keys out")
@@ -265,12 +265,28 @@ class _Builder:
     def _problem(
         self, mark: yaml.Mark, reason: str, remedy: str, rule: str = "document", path: tuple[Part, ...] = ()
     ) -> None:
-        self.problems.append(Problem(self.file, *_place(mark), key_path(path), reason, remedy, rule))
+        self.problems.append(Problem(self.file, *_place(mark), _shown(path), reason, remedy, rule))
+
+    def _here(self) -> tuple[Part, ...]:
+        """The path of what is being read."""
+        found: list[Part] = []
+        for frame in self.stack:
+            if type(frame.value) is dict and frame.pending is not None:
+                found.append(frame.pending)
+            elif type(frame.value) is list:
+                # What is inside an outer list was added when it began; a scalar in the innermost is not yet.
+                found.append(len(frame.value) - (frame is not self.stack[-1]))
+        return tuple(found)
 
 
 def _events(parser: Any) -> Iterator[Any]:
     while parser.check_event():
         yield parser.get_event()
+
+
+def _shown(path: tuple[Part, ...]) -> str:
+    """A path as Pulumi names it: `partner-mesh:platform.name`, without the `config` around everything."""
+    return key_path(path[1:] if path[:1] == ("config",) and len(path) > 1 else path)
 
 
 def _encrypted(value: Mapping[str, Any]) -> bool:

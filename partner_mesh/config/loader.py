@@ -140,8 +140,10 @@ def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack
             continue
         if value is None:
             continue
-        for finding in _secrets(value):
-            reading.problems.append(sources[name].problem(finding))
+        try:
+            reading.problems.extend(sources[name].problem(finding) for finding in _secrets(value))
+        except RecursionError:
+            reading.refuse(sources[name], "is nested too deeply", "flatten it")
         _section(reading, sections, sources[name], name, value)
     if reading.problems:
         raise ConfigurationError(reading.problems)
