@@ -6,6 +6,7 @@ of all peers at once, as masks, what is decided, and a row joins one source's ta
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from partner_mesh.analysis import admin_policy, calico, network_policy, unmodelled
@@ -79,13 +80,15 @@ class NetworkLayer:
         return self._now().row(source)
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
-        """What is said of one pair."""
+        """What is said of one pair; either end may also be addresses that are no single part of the outside."""
         bound = self._now()
-        position = bound.universe.position[destination]
-        for mask, opinions in bound.row(bound.universe.position[source]):
-            if mask >> position & 1:
-                return [each for each in opinions if each.ports & ports]
-        raise KeyError(str(destination))
+        rows = bound.rows(source)
+        ends = bound.ends(destination)
+        found = [opinions for row in rows for mask, opinions in row if any(mask >> end & 1 for end in ends)]
+        answer: tuple[Opinion, ...] = found[0]
+        for each in dict.fromkeys(found[1:]):
+            answer = _agreed(answer, each) if each != answer else answer
+        return [replace(each, ports=both) for each in answer if (both := each.ports & ports)]
 
     def _now(self) -> "_Bound":
         if self._bound is None:
@@ -103,6 +106,7 @@ class _Bound:
         self._special: dict[int, dict[int, Pieces]] = {}  # source → destination → what they say of it instead
         self._rows: dict[object, Row] = {}
         self._joined: dict[tuple[int, int], tuple[Opinion, ...]] = {}
+        self._ends: dict[Endpoint, list[int]] = {}
         self._kept: list[Pieces] = []  # keeps alive what `_joined` knows by identity
         for destination in positions(universe.workloads):
             self._read(destination, self.evaluator.table(destination, "ingress"))
@@ -165,14 +169,8 @@ class _Bound:
 
     def _partner_row(self, partner: Partner) -> Row:
         """What holds for every address that the partner calls from."""
-        universe = self.universe
-        parts = [
-            position
-            for position in positions(universe.outside)
-            if isinstance(each := universe.endpoints[position], Addresses) and each.addresses <= partner.addresses
-        ]
-        groups: list[tuple[Mask, tuple[Opinion, ...]]] = [(universe.everybody, ())]
-        for row in dict.fromkeys(self.row(part) for part in parts):
+        groups: list[tuple[Mask, tuple[Opinion, ...]]] = [(self.universe.everybody, ())]
+        for row in self.rows(partner):
             groups = [
                 (both, _agreed(known, opinions) if known else opinions)
                 for mask, known in groups
@@ -180,6 +178,21 @@ class _Bound:
                 if (both := mask & other)
             ]
         return tuple(group for group in groups if group[1])
+
+    def rows(self, source: Endpoint) -> list[Row]:
+        """The rows of every part that a source is made of: one for a workload, one for each part of addresses."""
+        return list(dict.fromkeys(self.row(end) for end in self.ends(source)))
+
+    def ends(self, endpoint: Endpoint) -> list[int]:
+        """The positions that an endpoint is made of."""
+        if isinstance(endpoint, Addresses | Partner) and endpoint not in self._ends:
+            self._ends[endpoint] = [
+                position
+                for position in positions(self.universe.outside)
+                if isinstance(each := self.universe.endpoints[position], Addresses)
+                and each.addresses & endpoint.addresses
+            ]
+        return self._ends.get(endpoint) or [self.universe.position[endpoint]]
 
 
 def _both(out: Pieces, inward: Pieces) -> Iterator[Piece]:

@@ -1,9 +1,9 @@
 """The security group layer: which AWS group rules stand between pods, and between pods and addresses.
 
 `SecurityGroupPolicy` (vpcresources.k8s.aws/v1beta1) gives pods groups, by pod labels, by labels of their
-ServiceAccount, or by both; a pod that several select has the groups of all. Rules come as `SecurityGroup` documents. A pod without a
-policy shares its node's groups, which the objects do not tell: the layer has no opinion of that end. Groups only allow,
-and they keep state, so a connection needs a rule out of the source and a rule into the destination.
+ServiceAccount, or by both; a pod that several select has the groups of all. Rules come as `SecurityGroup` documents.
+A pod without a policy shares its node's groups, which no object tells: the layer has no opinion of that end. Groups
+only allow, and they keep state, so a connection needs a rule out of the source and a rule into the destination.
 
 In the CNI's standard mode pods on one node talk without passing their groups (Amazon EKS, Security groups for pods), so
 between two pods a missing rule is a refusal only where their node selectors keep them on different nodes.
