@@ -1,22 +1,25 @@
-"""Local rate limits and request sizes, at the sidecar of the application that they protect.
+"""Local rate limits and request sizes, at the proxy of what they protect.
 
-There is no Istio API for them: EnvoyFilters add Envoy's own filters (`envoy.filters.http.local_ratelimit`,
-`envoy.filters.http.buffer`) behind authorisation. Each pod counts for itself. A limit of one route is a descriptor
-with a bucket of its own; requests that match none are counted against the application's bucket, if it has one.
+There is no Istio API for them: EnvoyFilters put Envoy's own filters (`envoy.filters.http.local_ratelimit`,
+`envoy.filters.http.buffer`) directly before the router, so behind authorisation: what is refused there must not use up
+the bucket of those who are admitted. (`filterClass` would say that, but istiod 1.31 does not read it, and `ADD` puts a
+filter behind the router: `patchHTTPFilters`, listener_patch.go.) Each pod counts for itself. A limit of some requests
+is a descriptor with a bucket of its own; what matches none counts against the bucket of all, if there is one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from partner_mesh.config.base import seconds
 from partner_mesh.config.stack import Stack
 from partner_mesh.config.traffic import Match, RateLimit
 from partner_mesh.model import Manifest
 from partner_mesh.model.path import PathTemplate
-from partner_mesh.specs.stack import owned, selector
+from partner_mesh.specs.stack import owned
 
 API: Final = "networking.istio.io/v1alpha3"  # EnvoyFilter has no other version
+Context = Literal["SIDECAR_INBOUND", "GATEWAY"]
 _TYPE: Final = "type.googleapis.com/envoy.extensions.filters.http"
 _UNLIMITED: Final = {"max_tokens": 4294967295, "tokens_per_fill": 4294967295, "fill_interval": "1s"}
 _ALWAYS: Final = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
@@ -24,7 +27,7 @@ _ALWAYS: Final = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """Requests that share a bucket: those that match, of a host if one is given."""
+    """Requests that share a bucket: those that match, of a host if one is given. Paths are those the proxy sees."""
 
     limit: RateLimit
     match: Match
@@ -54,41 +57,37 @@ def rate_limit_filter(
     limit: RateLimit | None = None,
     limited: Sequence[Limited] = (),
 ) -> Manifest:
-    """A filter with one bucket for all requests (or none) and one for each group of requests."""
+    """The filter at an application's sidecars."""
+    value = {"name": f"{name}.local_ratelimit", "typed_config": buckets(name, limit=limit, limited=limited)}
+    namespace = stack.applications[application].namespace
+    return inserted("SIDECAR_INBOUND", namespace, {"app": application}, name=name, labels=labels, value=value)
+
+
+def request_size_filter(stack: Stack, application: str, most: int) -> Manifest:
+    """Requests with a longer body get 413. The body is held until it is whole: streams do not bear that."""
+    name, namespace = f"{application}-request-size", stack.applications[application].namespace
+    typed = {"@type": f"{_TYPE}.buffer.v3.Buffer", "max_request_bytes": most}
+    value = {"name": f"{name}.buffer", "typed_config": typed}
+    labels = owned(application=application)
+    return inserted("SIDECAR_INBOUND", namespace, {"app": application}, name=name, labels=labels, value=value)
+
+
+def buckets(name: str, *, limit: RateLimit | None = None, limited: Sequence[Limited] = ()) -> dict[str, Any]:
+    """Envoy's LocalRateLimit: one bucket for all requests (or none), and one for each group of requests."""
     value: dict[str, Any] = {
         "@type": f"{_TYPE}.local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": name.replace("-", "_"),
+        "stat_prefix": name.replace("-", "_").replace(".", "_"),
         "token_bucket": bucket(limit) if limit is not None else dict(_UNLIMITED),
         "filter_enabled": {"runtime_key": f"{name}.enabled", **_ALWAYS},
         "filter_enforced": {"runtime_key": f"{name}.enforced", **_ALWAYS},
     }
     if limited:
-        value["rate_limits"] = [
-            {
-                "actions": [
-                    {
-                        "header_value_match": {
-                            "descriptor_key": "group",
-                            "descriptor_value": str(index),
-                            "headers": header_matchers(each),
-                        }
-                    }
-                ]
-            }
-            for index, each in enumerate(limited)
-        ]
+        value["rate_limits"] = [{"actions": [_counted_as(index, each)]} for index, each in enumerate(limited)]
         value["descriptors"] = [
             {"entries": [{"key": "group", "value": str(index)}], "token_bucket": bucket(each.limit)}
             for index, each in enumerate(limited)
         ]
-    return _inserted(stack, application, name, labels, {"name": f"{name}.local_ratelimit", "typed_config": value})
-
-
-def request_size_filter(stack: Stack, application: str, most: int) -> Manifest:
-    """Requests with a longer body get 413. The body is held until it is whole: streams do not bear that."""
-    value = {"@type": f"{_TYPE}.buffer.v3.Buffer", "max_request_bytes": most}
-    name, labels = f"{application}-request-size", owned(application=application)
-    return _inserted(stack, application, name, labels, {"name": f"{name}.buffer", "typed_config": value})
+    return value
 
 
 def bucket(limit: RateLimit) -> dict[str, Any]:
@@ -98,6 +97,16 @@ def bucket(limit: RateLimit) -> dict[str, Any]:
         "max_tokens": limit.burst or limit.requests,
         "tokens_per_fill": limit.requests,
         "fill_interval": f"{interval:g}s",
+    }
+
+
+def _counted_as(index: int, limited: Limited) -> dict[str, Any]:
+    return {
+        "header_value_match": {
+            "descriptor_key": "group",
+            "descriptor_value": str(index),
+            "headers": header_matchers(limited),
+        }
     }
 
 
@@ -120,17 +129,24 @@ def _regex(header: str, expression: str) -> dict[str, Any]:
     return {"name": header, "string_match": {"safe_regex": {"regex": expression}}}
 
 
-def _inserted(
-    stack: Stack, application: str, name: str, labels: Mapping[str, str], value: Mapping[str, Any]
+def inserted(
+    context: Context,
+    namespace: str,
+    pods: Mapping[str, str],
+    *,
+    name: str,
+    labels: Mapping[str, str],
+    value: Mapping[str, Any],
 ) -> Manifest:
+    """An EnvoyFilter that puts an HTTP filter before the router, at the proxies of pods with these labels."""
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "subFilter": {"name": "envoy.filters.http.router"},
+    }
     patch = {
         "applyTo": "HTTP_FILTER",
-        "match": {
-            "context": "SIDECAR_INBOUND",
-        },
-        # After authorisation: what is refused there must not use up the bucket of those who are admitted.
-        "patch": {"operation": "ADD", "filterClass": "AUTHZ", "value": dict(value)},
+        "match": {"context": context, "listener": {"filterChain": {"filter": manager}}},
+        "patch": {"operation": "INSERT_BEFORE", "value": dict(value)},
     }
-    spec = {"workloadSelector": {"labels": selector(application)["matchLabels"]}, "configPatches": [patch]}
-    namespace = stack.applications[application].namespace
+    spec = {"workloadSelector": {"labels": dict(pods)}, "configPatches": [patch]}
     return Manifest(API, "EnvoyFilter", name, namespace, dict(labels), body={"spec": spec})

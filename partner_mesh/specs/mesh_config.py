@@ -12,7 +12,6 @@ from partner_mesh.specs.tracing import collector
 
 ACCESS_LOG_PROVIDER: Final = "partner-mesh-access-log"
 TRACING_PROVIDER: Final = "partner-mesh-tracing"
-LOGIN_PROVIDER_PREFIX: Final = "login-"
 
 # JSON field → Envoy's command operator (envoyproxy.io "Access logging: command operators").
 ACCESS_LOG_FIELDS: Final[dict[str, str]] = {
@@ -86,12 +85,8 @@ def default_proxy_config(stack: Stack) -> dict[str, Any]:
 
 
 def extension_providers(stack: Stack) -> list[dict[str, Any]]:
-    """Providers that Telemetry and policies name: access log, tracing, logins."""
-    found = [*access_log_providers(stack), *tracing_provider(stack)]
-    for name, application in stack.applications.items():
-        if application.end_users is not None and application.end_users.login is not None:
-            found.append(_login_provider(name, application.namespace))
-    return found
+    """Providers that Telemetry names: access log and tracing."""
+    return [*access_log_providers(stack), *tracing_provider(stack)]
 
 
 def access_log_providers(stack: Stack) -> list[dict[str, Any]]:
@@ -137,18 +132,3 @@ def tracing_provider(stack: Stack) -> list[dict[str, Any]]:
         return []
     kind = "zipkin" if stack.platform.observability.tracing.backend == "zipkin" else "opentelemetry"
     return [{"name": TRACING_PROVIDER, kind: {"service": found.host, "port": found.port}}]
-
-
-def _login_provider(application: str, namespace: str) -> dict[str, Any]:
-    """oauth2-proxy as ext-authz: it answers 202 or sends the browser to the issuer (oauth2-proxy docs, "auth")."""
-    return {
-        "name": f"{LOGIN_PROVIDER_PREFIX}{application}",
-        "envoyExtAuthzHttp": {
-            "service": f"{application}-login.{namespace}.svc.cluster.local",
-            "port": 4180,
-            "timeout": "5s",
-            "includeRequestHeadersInCheck": ["cookie", "authorization"],
-            "headersToUpstreamOnAllow": ["authorization", "x-auth-request-email"],
-            "headersToDownstreamOnDeny": ["set-cookie", "location", "content-type"],
-        },
-    }
