@@ -4,6 +4,7 @@ Sections are validated one by one, so that one that is mistaken hides nothing of
 everything that is valid by itself, and are silent about what is not there because it is mistaken.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +71,7 @@ class _Reading:
 
     problems: list[Problem] = field(default_factory=list)
     sources: dict[tuple[Part, ...], Source] = field(default_factory=dict)  # world path → place
+    unread: set[str] = field(default_factory=set)  # sections that are there but could not be read
 
     def refuse(self, source: Source, reason: str, remedy: str, rule: str = "value") -> None:
         self.problems.append(source.problem(Finding((), reason, remedy, rule)))
@@ -140,10 +142,6 @@ def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack
             continue
         if value is None:
             continue
-        try:
-            reading.problems.extend(sources[name].problem(finding) for finding in _secrets(value))
-        except RecursionError:
-            reading.refuse(sources[name], "is nested too deeply", "flatten it")
         _section(reading, sections, sources[name], name, value)
     if reading.problems:
         raise ConfigurationError(reading.problems)
@@ -186,13 +184,22 @@ def _section(reading: _Reading, sections: dict[str, Any], source: Source, name: 
     if value == ENCRYPTED:
         reason = "is encrypted as a whole, and plans and checks must read it offline"
         reading.refuse(source, reason, "encrypt single values: pulumi config set --path --secret", "encrypted")
+        reading.unread.add(name)
         return
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        inner = documents.parse(value, source.document.file, opaque=True)
-        if inner.problems:
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
             reading.refuse(source, "is text that is not JSON", "write it as YAML below the key", "document")
+            reading.unread.add(name)
             return
-        value = inner.value
+    try:
+        found = [source.problem(finding) for finding in _secrets(value)]
+    except RecursionError:
+        reading.refuse(source, "is nested too deeply", "flatten it")
+        reading.unread.add(name)
+        return
+    reading.problems.extend(found)
     sections[name] = value
 
 
@@ -206,14 +213,12 @@ def _stack(
     region = sections.get("region")
     platform = _platform(reading, sections, sources["platform"])
     applications, mistaken = _applications(reading, sections.get("applications"), sources["applications"])
-    before = len(reading.problems)
     partners = _partners(reading, sections.get("partners"), sources["partners"], directory)
-    complete = len(reading.problems) == before
     if region is not None and region != ENCRYPTED and not (isinstance(region, str) and _REGION.fullmatch(region)):
         reading.refuse(sources["region"], "is not an AWS region", "write one as eu-central-1")
         region = None
     reading.sources.update({("platform",): sources["platform"], ("region",): sources["region"]})
-    world = World(platform, applications, partners, mistaken, complete, region)
+    world = World(platform, applications, partners, mistaken, "applications" not in reading.unread, region)
     for identifier, finding in broken(world):
         depth = _depth(finding.path)
         source = reading.sources[finding.path[:depth]]
@@ -234,7 +239,7 @@ def _depth(path: tuple[Part, ...]) -> int:
 
 def _platform(reading: _Reading, sections: Mapping[str, Any], source: Source) -> Platform | None:
     if "platform" not in sections:
-        if not any(problem.key.startswith(f"{PROJECT}:platform") for problem in reading.problems):
+        if "platform" not in reading.unread:
             reading.refuse(source, "is missing", "add the platform: name, cluster, mesh and gateways", "missing-key")
         return None
     validated: Platform | None = reading.validated(_PLATFORM, sections["platform"], source)
@@ -248,6 +253,7 @@ def _applications(reading: _Reading, value: Any, source: Source) -> tuple[dict[s
         return {}, frozenset()
     if not isinstance(value, dict):
         reading.refuse(source, "is not a mapping", "write each application as name: {…}")
+        reading.unread.add("applications")
         return {}, frozenset()
     found: dict[str, Application] = {}
     for name, section in value.items():

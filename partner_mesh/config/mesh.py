@@ -8,6 +8,7 @@ from partner_mesh.config.base import Day, Duration, Flag, Model, Name
 from partner_mesh.config.observability import AccessLog, MetricTags, Telemetry
 
 Revision = Annotated[str, Field(pattern=r"^\d+-\d+-\d+$")]
+Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGT]|[KMGT]i)?$")]
 MutualTls = Literal["STRICT", "PERMISSIVE", "DISABLE"]
 
 
@@ -45,9 +46,9 @@ class NamespaceSettings(Model):
 class Resources(Model):
     """Requests and limits as Kubernetes quantities."""
 
-    cpu: str = "100m"
-    memory: str = "128Mi"
-    memory_limit: str | None = None
+    cpu: Quantity = "100m"
+    memory: Quantity = "128Mi"
+    memory_limit: Quantity | None = None
 
 
 class Peer(Model):
@@ -73,7 +74,7 @@ class Mesh(Model):
     upgrade: Upgrade | None = None
     managed: Flag = True
     tag: Name = "stable"  # the revision tag that gateways and namespaces at rest carry
-    trust_domain: str = "cluster.local"
+    trust_domain: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")] = "cluster.local"
     mutual_tls: MutualTls = "STRICT"
     data_plane: Literal["sidecar", "ambient"] = "sidecar"  # `ambient` also installs ztunnel for namespaces that ask
     access_log: AccessLog = AccessLog()

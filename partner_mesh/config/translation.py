@@ -66,6 +66,8 @@ _PATTERNS: Final[Mapping[str, str]] = {
     r"^https://": "write a URL that begins with https://",
     r"^\d+-\d+-\d+$": "write an Istio version with hyphens: 1-31-1",
     r"^1\.\d{2}$": 'write a Kubernetes minor version in quotes: "1.36"',
+    r"^[a-z0-9][a-z0-9.-]*$": "write a trust domain: cluster.local",
+    r"^[0-9]+(\.[0-9]+)?(m|[kMGT]|[KMGT]i)?$": "write a Kubernetes quantity in quotes: 500m, 2Gi",
     r"^\d+[hdwy]$": "write a number with its unit: 15d",
     r"^[A-Z]{2}$": "write two capital letters (ISO 3166-1): DE",
     r"^v?\d+\.\d+\.\d+$": "write a version: v3.32.0",

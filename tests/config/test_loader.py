@@ -216,6 +216,16 @@ def test_a_secret_in_values_is_refused_and_not_repeated() -> None:
     assert "AKIA" not in str(raised.value)
 
 
+def test_a_secret_in_json_text_is_refused_and_not_repeated() -> None:
+    text = json.dumps({**values()["platform"], "tags": {"key": "Bearer abcdefghijklmnop"}})
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_values("dev", {**values(), "platform": text}, VALID)
+
+    assert [problem.key for problem in raised.value.problems] == ["partner-mesh:platform.tags.key"]
+    assert "Bearer" not in str(raised.value)
+
+
 def test_values_nested_without_end_are_a_problem() -> None:
     nested: Any = []
     for _ in range(100_000):

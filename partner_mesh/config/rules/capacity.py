@@ -248,6 +248,16 @@ def network(world: World) -> Iterator[Finding]:
         yield Finding(("platform", "network", "natGateways"), reason, "use one, or one a zone")
 
 
+def tracing(world: World) -> Iterator[Finding]:
+    """Spans for otlp and zipkin go to an endpoint that is named."""
+    if world.platform is None:
+        return
+    spans = world.platform.observability.tracing
+    if spans.backend in ("otlp", "zipkin") and spans.endpoint is None:
+        place: Path = ("platform", "observability", "tracing", "endpoint")
+        yield Finding(place, "is missing", f"name the host:port of the {spans.backend} collector")
+
+
 RULES: Final = {
     "size-order": sizes,
     "instance-type": instances,
@@ -258,4 +268,5 @@ RULES: Final = {
     "load-balancer-certificates": certificates,
     "firewall": firewall,
     "network": network,
+    "tracing": tracing,
 }

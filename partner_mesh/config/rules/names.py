@@ -114,7 +114,7 @@ def unique_policies(world: World) -> Iterator[Finding]:
 
 def known_namespaces(world: World) -> Iterator[Finding]:
     """Settings of a namespace (`mesh.namespaces`) are about namespaces in which applications run."""
-    if world.platform is None or world.mistaken_applications:
+    if world.platform is None or not world.complete:
         return
     namespaces = {application.namespace for application in world.applications.values()}
     for name, settings in world.platform.mesh.namespaces.items():

@@ -39,7 +39,7 @@ def legal_upgrade(world: World) -> Iterator[Finding]:
         return
     namespaces = tuple(dict.fromkeys(application.namespace for application in world.applications.values()))
     for key, reason, remedy in upgrade.faults(world.platform.mesh, namespaces):
-        if key.startswith("upgrade.namespaces") and world.mistaken_applications:
+        if key.startswith("upgrade.namespaces") and not world.complete:
             continue  # perhaps the namespace of one that could not be read
         parts = (int(part) if part.isdigit() else part for part in key.split("."))
         yield Finding(("platform", "mesh", *parts), reason, remedy)

@@ -23,7 +23,7 @@ class World:
     applications: Mapping[str, Application]
     partners: Mapping[int, Partner]  # by their index among everything that was read, in order of name
     mistaken_applications: frozenset[str] = frozenset()  # exist, but could not be read
-    partners_complete: bool = True  # no partner was mistaken: then absence means absence
+    applications_read: bool = True  # False: the section as a whole could not be read, so any name may be there
     region: str | None = None
 
     def inbound(self) -> Iterator[tuple[Path, Partner, Inbound]]:
@@ -49,4 +49,11 @@ class World:
 
     def knows(self, application: str) -> bool:
         """Whether an application of this name exists, valid or not."""
-        return application in self.applications or application in self.mistaken_applications
+        return (
+            not self.applications_read or application in self.applications or application in self.mistaken_applications
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every application could be read: only then does absence mean anything."""
+        return self.applications_read and not self.mistaken_applications
