@@ -10,7 +10,7 @@ from partner_mesh.config.problems import ConfigurationError
 
 
 def main() -> None:
-    """Read the configuration, which may hold decrypted values here, deploy it, and export what others need."""
+    """Read the configuration, which may hold decrypted values here, and deploy it."""
     config = pulumi.Config(PROJECT)
     values = {section: config.get(section) for section in SECTIONS}
     values["region"] = pulumi.Config("aws").get("region")
@@ -18,8 +18,7 @@ def main() -> None:
         stack = load_values(pulumi.get_stack(), values, Path.cwd())
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None  # every mistake with its place, and no traceback
-    for name, value in deploy(stack).items():
-        pulumi.export(name, value)
+    deploy(stack)
 
 
 main()

@@ -103,7 +103,7 @@ class Firewall(pulumi.ComponentResource):
             named,
             name=named,
             scope="REGIONAL",
-            ip_address_version="IPV4",
+            ip_address_version="IPV6" if ":" in rule.ranges[0] else "IPV4",
             addresses=list(rule.ranges),
             opts=self._children,
         ).arn

@@ -15,12 +15,17 @@ from partner_mesh.specs import compile_stack
 Outputs = dict[str, pulumi.Input[object]]
 
 
-def deploy(stack: Stack) -> Outputs:
-    """Register everything that a stack deploys; returns what it exports.
+def deploy(stack: Stack) -> None:
+    """Register everything that a stack deploys, and export what others need of it.
 
     Three shapes of a stack: a platform with its cluster at AWS, applications and partners on somebody's cluster, and a
     shard (`platform.shared`), which holds nothing but partners of a platform that another stack deploys.
     """
+    for name, value in _deployed(stack).items():
+        pulumi.export(name, value)
+
+
+def _deployed(stack: Stack) -> Outputs:
     if stack.platform.shared is not None:
         return shard(stack, stack.platform.shared.stack)
     if isinstance(stack.platform.cluster, ExistingCluster):

@@ -60,6 +60,7 @@ def register_rule(
     rule = named.rule
     make = aws.vpc.SecurityGroupIngressRule if rule.direction == "ingress" else aws.vpc.SecurityGroupEgressRule
     any_port = rule.protocol == "-1"  # AWS refuses ports there
+    six = rule.cidr is not None and ":" in rule.cidr
     make(
         f"{platform}-{named.name}",
         security_group_id=ids[named.group],
@@ -67,7 +68,8 @@ def register_rule(
         ip_protocol=rule.protocol,
         from_port=None if any_port else rule.from_port,
         to_port=None if any_port else rule.to_port,
-        cidr_ipv4=rule.cidr,
+        cidr_ipv4=None if six else rule.cidr,
+        cidr_ipv6=rule.cidr if six else None,
         referenced_security_group_id=None if rule.group is None else group_id(rule.group, ids),
         opts=pulumi.ResourceOptions(parent=parent),
     )

@@ -68,10 +68,12 @@ class Rule:
 def rules(firewall: Firewall) -> tuple[Rule, ...]:
     """Every rule, in the order in which WAF judges. Nothing is emitted for an empty list: it would match nothing."""
     found: list[Rule] = []
-    if firewall.allowed_ranges:
-        found.append(_rule("allowed-ranges", "allow-ranges", action="allow", ranges=firewall.allowed_ranges))
-    if firewall.blocked_ranges:
-        found.append(_rule("blocked-ranges", "block-ranges", ranges=firewall.blocked_ranges))
+    for place, (suffix, ranges) in enumerate(_families(firewall.allowed_ranges)):
+        if ranges:
+            found.append(_rule(f"allowed-ranges{suffix}", "allow-ranges", place, action="allow", ranges=ranges))
+    for place, (suffix, ranges) in enumerate(_families(firewall.blocked_ranges)):
+        if ranges:
+            found.append(_rule(f"blocked-ranges{suffix}", "block-ranges", place, ranges=ranges))
     if firewall.blocked_countries:
         found.append(_rule("blocked-countries", "countries", countries=firewall.blocked_countries))
     found.append(_rule("rate-limit", "rate", limit=firewall.rate_limit))
@@ -80,6 +82,12 @@ def rules(firewall: Firewall) -> tuple[Rule, ...]:
     found.extend(_managed(name, counting=name in firewall.count_only) for name in _declared(firewall))
     found.append(_rule("oversize-body", "oversize-body"))
     return tuple(found)
+
+
+def _families(ranges: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]:
+    """An IP set holds one family: (suffix of the rule's name, ranges) of IPv4 and of IPv6."""
+    six = tuple(block for block in ranges if ":" in block)
+    return ("", tuple(block for block in ranges if block not in six)), ("-v6", six)
 
 
 def _declared(firewall: Firewall) -> tuple[str, ...]:
