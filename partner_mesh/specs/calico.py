@@ -5,6 +5,8 @@ default-deny NetworkPolicy already, so a policy that only denies takes nothing e
 tier what no policy of the tier decided, and would do so to pods that had no policy before.
 """
 
+from functools import cache
+from ipaddress import IPv4Network
 from typing import Any, Final
 
 from partner_mesh.config.platform import ExistingCluster
@@ -17,6 +19,7 @@ from partner_mesh.specs.versions import TIGERA_OPERATOR
 
 FELIX_METRICS_PORT: Final = 9091
 METADATA_SERVICE: Final = "169.254.169.254/32"
+GLOBAL_UNICAST_6: Final = "2000::/3"  # RFC 4291: what of IPv6 is routed on the internet
 OURS: Final = f"{MANAGED_BY_LABEL} == '{MANAGED_BY}'"
 
 
@@ -57,9 +60,29 @@ def global_network_policies(stack: Stack) -> tuple[Manifest, ...]:
     inside = f"{OURS} && {NAMESPACE_LABEL} not in {{ {exits} }}" if exits else OURS
     return (
         _policy("deny-metadata-service", 10, OURS, [{"action": "Deny", "destination": {"nets": [METADATA_SERVICE]}}]),
-        _policy("deny-internet", 20, inside, [{"action": "Deny", "destination": {"notNets": list(NOT_INTERNET)}}]),
+        _policy("deny-internet", 20, inside, [{"action": "Deny", "destination": {"nets": list(internet())}}]),
         _default_deny(),
     )
+
+
+@cache
+def internet() -> tuple[str, ...]:
+    """The public addresses, as blocks: what is left of all without those that are not the internet.
+
+    Said in blocks and not by `notNets`: pods' addresses are private wherever this runs, but nothing in the objects says
+    so, and whoever reads "not these blocks" would have to take pods for the internet.
+    """
+    left = [IPv4Network("0.0.0.0/0")]
+    for cidr in NOT_INTERNET:
+        inner = IPv4Network(cidr)
+        left = [part for block in left for part in _without(block, inner)]
+    return (*(str(block) for block in sorted(left)), GLOBAL_UNICAST_6)
+
+
+def _without(block: IPv4Network, inner: IPv4Network) -> list[IPv4Network]:
+    if inner.subnet_of(block):
+        return list(block.address_exclude(inner))
+    return [] if block.subnet_of(inner) else [block]
 
 
 def _policy(name: str, order: int, namespaces: str, egress: list[dict[str, Any]]) -> Manifest:
