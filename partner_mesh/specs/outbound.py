@@ -20,6 +20,7 @@ from partner_mesh.specs.entry import entry_name
 from partner_mesh.specs.external_destination import credential, external_destination
 from partner_mesh.specs.outbound_authorization import consumer_binding, internet, to_egress_gateway
 from partner_mesh.specs.outbound_tcp import tcp_objects
+from partner_mesh.specs.partner_limits import outbound_limit
 from partner_mesh.specs.routing import INTERNAL_HEADERS, UNSEEN, below, request_headers, retries
 from partner_mesh.specs.stack import GATEWAY_SERVICE_PORT, gateway_host, owned
 from partner_mesh.specs.virtual_service import destination, rewrite, uri
@@ -91,6 +92,7 @@ def outbound(stack: Stack, partner: Partner) -> tuple[Manifest, ...]:
                 found.append(alias_exit_route(stack, partner, entry))
             found.append(capture_route(stack, partner, entry))
         found.append(consumer_binding(stack, partner, entry))
+        found += outbound_limit(stack, partner, entry)
     return (*found, *to_egress_gateway(stack, partner), *internet(stack, partner))
 
 

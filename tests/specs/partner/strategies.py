@@ -48,6 +48,8 @@ def routes(draw: st.DrawFn) -> dict[str, Any]:
         route["setHeaders"] = {"set": {"x-api-version": "9"}, "remove": ["accept"]}
     if draw(st.booleans()):
         route |= {"timeout": "5s", "retries": 2}
+    if draw(st.booleans()):
+        route["rateLimit"] = {"requests": 10}
     return route
 
 
@@ -63,6 +65,8 @@ def inbounds(draw: st.DrawFn, partner: str, index: int) -> dict[str, Any]:
     enforce_at = draw(st.sampled_from([None, "edge", "sidecar"]))
     if enforce_at is not None:
         entry["enforceAt"] = enforce_at
+    if protocol != "tcp" and draw(st.booleans()):
+        entry["rateLimit"] = {"requests": 100, "per": "1m", "burst": 200}
     return entry | draw(st.one_of(st.just({"anySource": True}), ranges.map(lambda found: {"sourceRanges": found})))
 
 
@@ -91,6 +95,8 @@ def outbounds(draw: st.DrawFn, partner: str, index: int) -> dict[str, Any]:
         entry["alias"] = {"host": "partners.internal", "port": 7090, "prefix": f"/{partner}{index}/"}
     if draw(st.booleans()):
         entry["circuitBreaker"] = {"maxConnections": 10}
+    if draw(st.booleans()):
+        entry["rateLimit"] = {"requests": 5}
     if draw(st.booleans()):
         entry["token"] = {"secret": f"{partner}-token"}
     return entry

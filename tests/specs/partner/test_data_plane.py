@@ -43,6 +43,7 @@ PARTNERS: list[dict[str, Any]] = [
             "198.51.100.0/28",
             [
                 {"methods": ["POST"], "path": "/v1/callbacks/{*}", "to": "charging:http"},
+                {"path": "/v1/few", "to": "charging:http", "rateLimit": {"requests": 2, "per": "1h"}},
                 {"path": "/v1/status/{**}", "headers": {"x-v": "2"}, "to": "charging:http", "rewrite": "/status/{**}"},
             ],
         ),
@@ -81,6 +82,17 @@ PARTNERS: list[dict[str, Any]] = [
         "name": "northwind",
         "inbound": inbound("northwind", "198.51.100.64/27", [{"to": "messaging:smpp"}], protocol="tcp"),
         "outbound": [{"host": "api.northwind.example", "from": ["checkout"], "paths": ["/token"], "port": 8443}],
+    },
+    {
+        "name": "payline",
+        "outbound": [
+            {
+                "host": "api.payline.example",
+                "from": ["charging"],
+                "alias": ALIAS | {"prefix": "/payline/"},
+                "rateLimit": {"requests": 2, "per": "1h"},
+            }
+        ],
     },
 ]
 
@@ -252,6 +264,20 @@ def test_the_trace_would_leave_without_the_gateways_telemetry(lab: Lab) -> None:
     quiet, _ = lab.until(BY_HOST, lambda seen: seen.seen is not None and "traceparent" not in seen.seen["headers"])
     assert quiet.seen is not None
     assert "traceparent" not in quiet.seen["headers"]
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        replace(ACME, method="GET", path="/v1/few?again"),
+        call("charging", "api.payline.example", "/x"),
+        call("charging", "partners.internal", "/payline/x", 7090, INTERNAL),
+    ],
+)
+def test_what_is_limited_is_counted_and_nothing_else(lab: Lab, probe: Probe) -> None:
+    assert [lab.probe(probe).status for _ in range(3)] == [200, 200, 429]
+    assert lab.probe(ACME).status == 200
+    assert lab.probe(BY_HOST).status == 200
 
 
 def test_a_revoked_address_is_refused_from_the_next_request_on(lab: Lab) -> None:

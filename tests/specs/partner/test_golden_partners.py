@@ -67,6 +67,34 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {},
     ),
+    "limits": (
+        {
+            "inbound": INBOUND
+            | {
+                "rateLimit": {"requests": 100, "per": "1m", "burst": 150},
+                "routes": [
+                    {"path": "/v1/{*}", "to": "charging:http"},
+                    {
+                        "methods": ["POST"],
+                        "path": "/bulk",
+                        "rewrite": "/v1/bulk",
+                        "headers": {"x-v": "2"},
+                        "to": "charging:http",
+                        "rateLimit": {"requests": 1},
+                    },
+                ],
+            },
+            "outbound": [
+                {
+                    "host": "api.acme.example",
+                    "from": ["charging"],
+                    "alias": {"host": "partners.internal", "port": 7090, "prefix": "/acme/"},
+                    "rateLimit": {"requests": 5},
+                }
+            ],
+        },
+        {},
+    ),
     "inbound-tcp": ({"inbound": INBOUND | {"protocol": "tcp", "routes": [{"to": "messaging:smpp"}]}}, {}),
     "outbound-mutual-with-alias": (
         {
