@@ -40,8 +40,9 @@ class Cluster:
         return {" ".join(row.split()[:-1]): row.split()[-1] for row in rows.splitlines()}
 
     def _kubectl(self, *arguments: str) -> str:
-        command = [self.tools.kubectl, "--kubeconfig", self.kubeconfig, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        command = [str(self.tools.kubectl), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done: subprocess.CompletedProcess[str] = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stdout
 
 
 def _missing(item: pytest.Item) -> str | None:
