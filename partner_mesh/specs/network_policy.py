@@ -130,7 +130,7 @@ def _probed(stack: Stack, namespace: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ports))
 
 
-def _on(stack: Stack, namespace: str, ports: Iterable[int]) -> tuple[int, ...]:
+def reached_by(stack: Stack, namespace: str, ports: Iterable[int]) -> tuple[int, ...]:
     """The ports of an edge towards a namespace: under ambient the packets are HBONE."""
     return (*ports, HBONE) if ambient(stack, namespace) else tuple(ports)
 
@@ -143,7 +143,7 @@ def application_policies(stack: Stack, application: str) -> tuple[Manifest, ...]
         rule(
             "ingress",
             [pods(stack.applications[caller.application].namespace, {"app": caller.application})],
-            _on(stack, declared.namespace, target_ports(declared, caller.ports)),
+            reached_by(stack, declared.namespace, target_ports(declared, caller.ports)),
         )
         for caller in declared.callers
     ] + [
@@ -152,7 +152,7 @@ def application_policies(stack: Stack, application: str) -> tuple[Manifest, ...]
         if entry.source is not None
     ]
     egress = [
-        rule("egress", [pods(namespace, {"app": callee})], _on(stack, namespace, ports))
+        rule("egress", [pods(namespace, {"app": callee})], reached_by(stack, namespace, ports))
         for callee, ports in calls(stack, application)
         for namespace in (stack.applications[callee].namespace,)
     ] + [
@@ -189,7 +189,7 @@ def edge(
     `ports` are the pod's; `prefix` begins the names of both objects, which tells owners of the same edge apart.
     """
     namespace = stack.applications[application].namespace
-    ports = _on(stack, namespace, ports)
+    ports = reached_by(stack, namespace, ports)
     name = f"{prefix}{gateway}-to-{application}"
     there, here = pods(gateway_namespace(gateway), {"istio": gateway}), pods(namespace, {"app": application})
     return (

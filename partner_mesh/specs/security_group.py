@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import SECURITY_GROUP_API
+from partner_mesh.specs.network_policy import reached_by
 from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
 from partner_mesh.specs.shards import Shards
 from partner_mesh.specs.stack import (
@@ -109,10 +110,11 @@ def _edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
     for name, application in stack.applications.items():
         own = application_group(name)
         for caller in application.callers:
-            for port in target_ports(application, caller.ports):
+            for port in reached_by(stack, application.namespace, target_ports(application, caller.ports)):
                 yield Edge(application_group(caller.application), own, port)
         for route in application.web:
-            yield Edge(gateway_group(web_gateway(stack, route)), own, web_port(application, route).target)
+            for port in reached_by(stack, application.namespace, [web_port(application, route).target]):
+                yield Edge(gateway_group(web_gateway(stack, route)), own, port)
     yield from _partner_edges(stack, formed)
 
 
@@ -122,7 +124,8 @@ def _partner_edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
             source = gateway_group(formed.serving(stack, partner, inbound).name)
             for route in inbound.routes:
                 target = application_port(stack, route.application, route.port).target
-                yield Edge(source, application_group(route.application), target)
+                for port in reached_by(stack, stack.applications[route.application].namespace, [target]):
+                    yield Edge(source, application_group(route.application), port)
         for outbound in partner.outbound:
             port = EGRESS_TLS_PORT if outbound.protocol == "tcp" else GATEWAY_TARGET_PORT
             for caller in outbound.callers:

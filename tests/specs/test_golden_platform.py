@@ -200,6 +200,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *_documents(compiled.namespaces["charging"]),
             *_application("charging")(compiled),
             *(chart for chart in _charts(compiled) if chart["release"] == "istio-system/ztunnel"),
+            *(d for d in compiled.security_groups if d["metadata"]["name"] == "app-charging"),
         ],
     ),
     "guest": (
