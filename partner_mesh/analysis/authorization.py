@@ -119,29 +119,42 @@ class Authorizations:
         found += [identity_matches(*pattern, principal) for pattern in self._patterns]
         return ("in the mesh", *found)
 
-    def opinions(self, bound: Bound, peer: Peer, ports: PortSet, *, http: bool, raw: bool = True) -> tuple[Opinion, ...]:
+    def opinions(
+        self,
+        bound: Bound,
+        peer: Peer,
+        ports: PortSet,
+        *,
+        http: bool,
+        raw: bool = True,
+        within: HttpSet = HttpSet.ALL,
+    ) -> tuple[Opinion, ...]:
         """What the policies say of a peer on TCP `ports`, on filter chains that understand HTTP or do not.
 
         On a chain that detects the protocol, what is no HTTP passes too: `raw` says whether such chains are asked.
+        `within` are the requests in question: of others nothing is said.
         """
         if not bound.policies or not ports:
             return ()
-        key = (bound.signature, self.sides(peer), ports, http, raw)
+        key = (bound.signature, self.sides(peer), ports, http, raw, within)
         known = self._cache.get(key)
         if known is None:
-            known = self._cache[key] = tuple(self._judged(bound, peer, ports, http=http, raw=raw))
+            known = self._cache[key] = tuple(self._judged(bound, peer, ports, within, http=http, raw=raw))
         return known
 
-    def _judged(self, bound: Bound, peer: Peer, ports: PortSet, *, http: bool, raw: bool) -> Iterable[Opinion]:
+    def _judged(
+        self, bound: Bound, peer: Peer, ports: PortSet, within: HttpSet, *, http: bool, raw: bool
+    ) -> Iterable[Opinion]:
         if not http:
             for part, hits in _cut(bound, peer, ports, tcp=True):
-                yield from _opinions(bound, part, hits, http=False)
+                yield from _opinions(bound, part, hits, HttpSet.ALL, http=False)
             return
         for part, hits in _cut(bound, peer, ports, tcp=False):
-            found = _opinions(bound, part, hits, http=True)
+            found = _opinions(bound, part, hits, within, http=True)
             if raw and len(found) == 1 and found[0].http is None and found[0].verdict is Verdict.ALLOWED:
                 # All of HTTP passes. Unless what is no HTTP passes as well, the answer is one about requests only.
-                as_tcp = [each for p, h in _cut(bound, peer, part, tcp=True) for each in _opinions(bound, p, h, http=False)]
+                as_tcp = [each for p, h in _cut(bound, peer, part, tcp=True) 
+                    for each in _opinions(bound, p, h, HttpSet.ALL, http=False)]
                 if any(each.verdict is not Verdict.ALLOWED for each in as_tcp):
                     found = [Opinion(each.layer, each.verdict, each.ports, each.because, HttpSet.ALL) for each in found]
             yield from found
@@ -158,11 +171,18 @@ class _Regions:
         ]
         self._spans = sorted(found)
         self._starts = [low for low, _, _ in self._spans]
+        self._known: dict[AddressSet, Hashable] = {}
 
     def of(self, addresses: AddressSet | None) -> Hashable:
         """The regions that a set touches; None where the addresses are not known."""
         if addresses is None:
             return None
+        known = self._known.get(addresses)
+        if known is None:
+            known = self._known[addresses] = self._touched(addresses)
+        return known
+
+    def _touched(self, addresses: AddressSet) -> Hashable:
         touched: set[int] = set()
         for low, high in addresses.intervals:
             at = max(bisect_right(self._starts, low) - 1, 0)
@@ -193,7 +213,9 @@ def _cut(bound: Bound, peer: Peer, ports: PortSet, *, tcp: bool) -> Iterable[tup
         yield part, by_action
 
 
-def _opinions(bound: Bound, ports: PortSet, hits: Mapping[str, list[_Hit]], *, http: bool) -> list[Opinion]:
+def _opinions(
+    bound: Bound, ports: PortSet, hits: Mapping[str, list[_Hit]], within: HttpSet, *, http: bool
+) -> list[Opinion]:
     """The verdicts of one part of the ports."""
     found: list[Opinion] = []
 
@@ -202,7 +224,7 @@ def _opinions(bound: Bound, ports: PortSet, hits: Mapping[str, list[_Hit]], *, h
             shown = None if requests == HttpSet.ALL or not http else requests
             found.append(Opinion(AUTHORISATION, verdict, ports, because, shown))
 
-    rest = HttpSet.ALL
+    rest = within
     refused = HttpSet.union(hit.match.http for hit in hits["DENY"] if not hit.match.maybe)
     say(Verdict.DENIED, rest & refused, _reasons(hit for hit in hits["DENY"] if not hit.match.maybe))
     rest -= refused

@@ -71,9 +71,9 @@ class Requests:
             yield self
             return
         pieces = [
-            replace(self, hosts=self.hosts - hosts),
-            replace(self, hosts=hosts, methods=self.methods - methods),
-            replace(self, hosts=hosts, methods=methods, paths=self.paths - paths),
+            Requests(self.hosts - hosts, self.methods, self.paths, self.conditions),
+            Requests(hosts, self.methods - methods, self.paths, self.conditions),
+            Requests(hosts, methods, self.paths - paths, self.conditions),
         ]
         held: frozenset[Condition] = self.conditions
         for condition in sorted(other.conditions):
@@ -204,8 +204,10 @@ def _joined(boxes: list[Requests]) -> list[Requests]:
 
 def _with(box: Requests, field: str, value: StringSet) -> Requests:
     if field == "paths":
-        return replace(box, paths=value)
-    return replace(box, methods=value) if field == "methods" else replace(box, hosts=value)
+        return Requests(box.hosts, box.methods, value, box.conditions)
+    if field == "methods":
+        return Requests(box.hosts, value, box.paths, box.conditions)
+    return Requests(value, box.methods, box.paths, box.conditions)
 
 
 def _total(sets: list[StringSet]) -> StringSet:

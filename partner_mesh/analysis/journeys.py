@@ -8,6 +8,7 @@ what "another partner" can do at a partner's host is decided by the servers that
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from partner_mesh.analysis import http, strings
@@ -33,7 +34,7 @@ from partner_mesh.analysis.mesh import AuthorizationLayer, Bond, Mesh, mode_part
 from partner_mesh.analysis.peers import Peer, Token
 from partner_mesh.analysis.registry import Host
 from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.routes import Leg, Proxy, Target, client_tls, legs, subset_labels, target
+from partner_mesh.analysis.routes import Leg, Proxy, Target, legs, target
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import Pods
@@ -233,7 +234,7 @@ class Ingress:
             labels: dict[str, str] | None = {}
             if each.subset:
                 rules = self.mesh.destination_rules.of(host, each.host, client.namespace, client.labels)
-                labels = subset_labels(rules, each.subset)
+                labels = self.mesh.destination_rules.labels(rules, each.subset)
             for pods in self.mesh.registry.workloads(host):
                 reached = self.mesh.registry.target(host, port, pods)
                 if labels is not None and labels.items() <= pods.labels.items() and reached:
@@ -292,13 +293,16 @@ class Ingress:
             return way.through((Opinion(AUTHORISATION, Verdict.UNKNOWN, port, (bond.extension,)),))
         bound = self.narrowed(bond.bound, host)
         peer = caller.peer if not self.behind(proxy) else replace(caller.peer, addresses=None)
-        return way.through(self.mesh.authorizations.opinions(bound, peer, port, http=server.is_http, raw=False))
+        within = HttpSet.ALL if asked is None else asked
+        return way.through(
+            self.mesh.authorizations.opinions(bound, peer, port, http=server.is_http, raw=False, within=within)
+        )
 
     def inside(self, way: Way, proxy: GatewayProxy, end: End, peer: Peer, host: str) -> Way:
         """From the gateway to the workload: packets, mTLS, the workload's policies."""
         bond = self.mesh.bond(end.pods.endpoint)
         way = self.carried(way, proxy.endpoint, end.pods.endpoint, end.ports)
-        if not bond.proxied:
+        if not bond.proxied or not way.open:
             return way
         sender = self.mesh.bond(proxy.endpoint)
         identified, opinion = self.hand_over(sender, bond, end)
@@ -316,14 +320,15 @@ class Ingress:
         )
         authority = next((each.authority for each in reversed(way.rewrites) if each.authority), host)
         bound = self.narrowed(bond.bound, authority)
-        return way.through(list(self.authorization.at_sidecar(bond, seen, end.ports, bound=bound)))
+        within = requests_for(authority) if reads_http else HttpSet.ALL
+        return way.through(list(self.authorization.at_sidecar(bond, seen, end.ports, bound=bound, within=within)))
 
     def hand_over(self, sender: Bond, receiver: Bond, end: End) -> tuple[bool, Sequence[Opinion]]:
         """Whether the sender's identity is shown to the receiver, and what the receiver's mode says of it."""
         rules = self.mesh.destination_rules.of(
             end.host, end.target.host, sender.pods.namespace, sender.pods.labels
         )
-        said = client_tls(rules, end.target.subset, end.target.port)
+        said = self.mesh.destination_rules.tls(rules, end.target.subset, end.target.port)
         mode = str(said[0].get("mode") or "DISABLE") if said is not None else ""
         identified = mode == "ISTIO_MUTUAL" or (not mode and self.mesh.config.auto_mtls)
         found: list[Opinion] = []
@@ -401,6 +406,7 @@ def _named_hosts(policy: Policy) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found)) if found else None
 
 
+@lru_cache(maxsize=16384)
 def requests_for(host: str) -> HttpSet:
     """All requests for a host pattern, with a port in the Host header or without."""
     return http.of([Requests(strings.host_pattern(host))])

@@ -19,6 +19,7 @@ from partner_mesh.analysis.authentication import (
 )
 from partner_mesh.analysis.authorization import Authorizations, Bound
 from partner_mesh.analysis.gateways import OWN_PORTS, GatewayProxy, Gateways, Server, refusing
+from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
     EGRESS_REGISTRY,
@@ -46,7 +47,7 @@ from partner_mesh.analysis.mesh_config import (
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.registry import Registry, Scope, Scopes
 from partner_mesh.analysis.resources import Note, Resource
-from partner_mesh.analysis.routes import DestinationRules, VirtualServices, client_tls
+from partner_mesh.analysis.routes import DestinationRules, VirtualServices
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
@@ -201,7 +202,7 @@ class Mesh:
         found: tuple[str, Because | None] = ("", None)
         for host in self.registry.of_workload.get(id(server.pods), ()):
             rules = self.destination_rules.of(host, host.name, client.pods.namespace, client.pods.labels)
-            said = client_tls(rules, "", None)
+            said = self.destination_rules.tls(rules, "", None)
             if said is None:
                 continue
             mode = str(said[0].get("mode") or "DISABLE")
@@ -474,8 +475,11 @@ class AuthorizationLayer(_MeshLayer):
             return (Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (reason,)),)
         return tuple(self.at_sidecar(bond, peer, ports))
 
-    def at_sidecar(self, bond: Bond, peer: Peer, ports: PortSet, *, bound: Bound | None = None) -> Iterable[Opinion]:
-        """What a sidecar's policies say of a peer; `bound` where not all of them can matter."""
+    def at_sidecar(
+        self, bond: Bond, peer: Peer, ports: PortSet, *, bound: Bound | None = None, within: HttpSet = HttpSet.ALL
+    ) -> Iterable[Opinion]:
+        """What a sidecar's policies say of a peer; `bound` where not all of them, `within` where not all requests can
+        matter."""  # noqa: D205
         ports -= bond.excluded
         if not bond.proxied or not ports:
             return
@@ -490,7 +494,7 @@ class AuthorizationLayer(_MeshLayer):
                 (part & bond.http_ports, True, False),
                 (part - bond.raw_ports - bond.http_ports, True, True),
             ):
-                yield from self.mesh.authorizations.opinions(policies, seen, ports_, http=http, raw=raw)
+                yield from self.mesh.authorizations.opinions(policies, seen, ports_, http=http, raw=raw, within=within)
 
     def _at_gateway(
         self, peer: Peer, source: Endpoint, bond: Bond, proxy: GatewayProxy, ports: PortSet

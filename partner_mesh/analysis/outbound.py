@@ -25,7 +25,7 @@ from partner_mesh.analysis.layers import (
 from partner_mesh.analysis.mesh import PLAINTEXT, Bond, Mesh
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.registry import Host, RegistryPort
-from partner_mesh.analysis.routes import MESH, Leg, Proxy, Target, client_tls, legs
+from partner_mesh.analysis.routes import MESH, Leg, Proxy, Target, legs
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.ways import Fate, Way, settled
@@ -132,7 +132,7 @@ class Egress:
         name = next((each.authority for each in reversed(way.rewrites) if each.authority), called.name)
         way = self.ingress.carried(way, bond.pods.endpoint, proxy.endpoint, end.ports)
         rules = self.mesh.destination_rules.of(end.host, end.target.host, bond.pods.namespace, bond.pods.labels)
-        said = client_tls(rules, end.target.subset, end.target.port)
+        said = self.mesh.destination_rules.tls(rules, end.target.subset, end.target.port)
         tls: Mapping[str, Any] = said[0] if said is not None else {}
         mode = str(tls.get("mode") or "")
         servers = [each for each in proxy.servers if PortSet.single("TCP", each.port) & end.ports]
@@ -150,8 +150,11 @@ class Egress:
             way = way.through((Opinion(AUTHORISATION, Verdict.UNKNOWN, TCP, (gateway.extension,)),))
         else:
             bound = self.ingress.narrowed(gateway.bound, name)
+            within = requests_for(name) if chosen.is_http else HttpSet.ALL
             way = way.through(
-                self.mesh.authorizations.opinions(bound, peer, end.ports, http=chosen.is_http, raw=False)
+                self.mesh.authorizations.opinions(
+                    bound, peer, end.ports, http=chosen.is_http, raw=False, within=within
+                )
             )
         asked = requests_for(name) if chosen.is_http else None
         found = self._legs(gateway, name, chosen.gateway, chosen.number, http=chosen.is_http)
@@ -197,7 +200,7 @@ class Egress:
         if declared is not None and declared.is_raw and all(each.requests is None for each in way.open):
             return way  # TLS, if any, is the application's own
         rules = self.mesh.destination_rules.of(host, host.name, bond.pods.namespace, bond.pods.labels)
-        said = client_tls(rules, subset, port)
+        said = self.mesh.destination_rules.tls(rules, subset, port)
         if said is None:
             because = Because.of(MUTUAL_TLS, host.resource, f"{PLAINTEXT}: no DestinationRule originates TLS")
             return way.through((Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (because,)),))

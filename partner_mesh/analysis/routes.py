@@ -296,6 +296,27 @@ def target(destination: Any, namespace: str) -> Target:
     return Target(full_name(str(destination.get("host") or ""), namespace), str(destination.get("subset") or ""), number)
 
 
+class Rules:
+    """DestinationRules of one host that are in force together: their subsets add up, the first policy counts."""
+
+    def __init__(self, resources: tuple[Resource, ...]) -> None:
+        self.resources = resources
+        self._general = [each for each in resources if each.spec.get("trafficPolicy")]
+        self._subsets: dict[str, list[Resource]] = {}
+        for each in resources:
+            for subset in each.spec.get("subsets") or ():
+                if isinstance(subset, Mapping):
+                    self._subsets.setdefault(str(subset.get("name") or ""), []).append(each)
+
+    def near(self, subset: str) -> list[Resource]:
+        """Those that can say anything of a subset: the ones that declare it, then those with a policy for all."""
+        declaring = self._subsets.get(subset, []) if subset else []
+        return [*declaring, *(each for each in self._general if each not in declaring)]
+
+
+NO_RULES: Final = Rules(())
+
+
 class DestinationRules:
     """All DestinationRule objects: which one a proxy applies towards a host, and what it makes of the connection."""
 
@@ -312,15 +333,44 @@ class DestinationRules:
                 self._by_host.setdefault(host, []).append(resource)
         self._wild.sort(key=lambda each: (-len(each[0]), each[0]))
         self.known = bool(self._by_host or self._wild)
+        self._known: dict[tuple[str, str, str, frozenset[tuple[str, str]]], Rules] = {}
+        self._selecting: dict[str, bool] = {}
 
-    def of(self, host: Host, name: str, namespace: str, labels: Mapping[str, str]) -> tuple[Resource, ...]:
+    def of(self, host: Host, name: str, namespace: str, labels: Mapping[str, str]) -> "Rules":
         """The rules in force: of the client's namespace, else of the host's, else of the root namespace."""
-        candidates = self._by_host.get(name) or [r for pattern, r in self._wild if host_matches(pattern, name)]
+        candidates = self._by_host.get(name)
+        chosen = frozenset(labels.items()) if self._select(name, candidates) else frozenset()
+        key = name, host.namespace, namespace, chosen
+        if key not in self._known:
+            self._known[key] = self._found(candidates, name, host, namespace, labels)
+        return self._known[key]
+
+    def _select(self, name: str, candidates: list[Resource] | None) -> bool:
+        """Whether any rule of a host asks for the client's labels."""
+        if candidates is None:
+            return any(selector(each, "workloadSelector") for _, each in self._wild)
+        if name not in self._selecting:
+            self._selecting[name] = any(selector(each, "workloadSelector") for each in candidates)
+        return self._selecting[name]
+
+    def _found(
+        self, candidates: list[Resource] | None, name: str, host: Host, namespace: str, labels: Mapping[str, str]
+    ) -> "Rules":
+        if candidates is None:
+            candidates = [resource for pattern, resource in self._wild if host_matches(pattern, name)]
         for home in (namespace, host.namespace, self.mesh.root_namespace):
             found = [each for each in candidates if each.namespace == home and self._visible(each, namespace, labels)]
             if found:
-                return tuple(found)
-        return ()
+                return Rules(tuple(found))
+        return NO_RULES
+
+    def tls(self, rules: "Rules", subset: str, port: int | None) -> tuple[Mapping[str, Any], Resource] | None:
+        """See `client_tls`; of all rules only those are read that can say something of the subset."""
+        return client_tls(rules.near(subset), subset, port)
+
+    def labels(self, rules: "Rules", subset: str) -> dict[str, str] | None:
+        """See `subset_labels`."""
+        return subset_labels(rules.near(subset), subset)
 
     def _visible(self, resource: Resource, namespace: str, labels: Mapping[str, str]) -> bool:
         chosen = selector(resource, "workloadSelector")

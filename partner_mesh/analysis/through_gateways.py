@@ -1,6 +1,8 @@
 """The connections that lead through gateways, as rows of the same table as all others."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from partner_mesh.analysis.journeys import Ingress, Journey
 from partner_mesh.analysis.layers import SECURITY_GROUP, Addresses, Endpoint, Opinion, Verdict
@@ -10,7 +12,9 @@ from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.results import Connection
 from partner_mesh.analysis.sets import PortSet
 
-PARTS = 64  # of the outside, so many parts are asked; policies that tell more apart for one caller are rare
+Stages = Sequence[Sequence[Opinion]]
+FEW: Final = 8  # a caller of so many parts of the outside is asked for part by part
+PARTS: Final = 64  # no more parts than these stand for one caller
 
 
 def mesh_of(reach: Reach) -> Mesh:
@@ -42,36 +46,68 @@ class _Below:
         self.reach = reach
         self.groups = [each for each in reach.layers if each.name == SECURITY_GROUP]
         self.outside = [each for each in reach.universe.endpoints if isinstance(each, Addresses)]
+        spans = [(low, high, part) for part in self.outside for low, high in part.addresses.intervals]
+        self._spans = sorted(spans, key=lambda each: each[0])
+        self._starts = [low for low, _, _ in self._spans]
+        self._admitted: dict[tuple[Endpoint, PortSet], list[tuple[Addresses, Stages]]] = {}
 
-    def between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Sequence[Opinion]]:
+    def between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Stages:
         """What each layer says of a hop. A set of outside addresses stands for the parts that lie in it: of several,
         one that gets through is enough."""  # noqa: D205
-        pairs = [(one, other) for one in self._parts(source) for other in self._parts(destination)]
-        stages = [_best((self._network(one, other, ports) for one, other in pairs), ports)]
-        stages += [_best((layer.opinions(*pair, ports) for pair in pairs), ports) for layer in self.groups]
-        return [each for each in stages if each]
+        if not isinstance(source, Addresses):
+            return self._first([source], self._parts(destination), ports)
+        few = self._parts(source)
+        if len(few) <= FEW:
+            return self._first(few, self._parts(destination), ports)
+        for part, stages in self._through(destination, ports):
+            if part.addresses <= source.addresses:
+                return stages
+        return self._pair(few[0], destination, ports)
 
-    def _network(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
-        return self.reach.network.opinions(source, destination, ports)
+    def _through(self, destination: Endpoint, ports: PortSet) -> list[tuple[Addresses, Stages]]:
+        """The parts of the outside that get through to a destination, found once."""
+        key = destination, ports
+        if key not in self._admitted:
+            answers = ((part, self._pair(part, destination, ports)) for part in self.outside)
+            self._admitted[key] = [(part, stages) for part, stages in answers if _open(stages)]
+        return self._admitted[key]
 
-    def _parts(self, endpoint: Endpoint) -> list[Endpoint]:
+    def _first(self, sources: Sequence[Endpoint], destinations: Sequence[Endpoint], ports: PortSet) -> Stages:
+        """The first pair that gets through, else the first."""
+        first: Stages = ()
+        for one in sources:
+            for other in destinations:
+                stages = self._pair(one, other, ports)
+                if _open(stages):
+                    return stages
+                first = first or stages
+        return first
+
+    def _pair(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Stages:
+        layers = (self.reach.network, *self.groups)
+        answers = ([_cut(each, ports) for each in layer.opinions(source, destination, ports)] for layer in layers)
+        return [each for each in answers if each]
+
+    def _parts(self, endpoint: Endpoint) -> Sequence[Endpoint]:
+        """The parts that lie in a set of outside addresses, else those that it touches."""
         if not isinstance(endpoint, Addresses):
             return [endpoint]
-        inside = [each for each in self.outside if each.addresses <= endpoint.addresses]
-        touching = [each for each in self.outside if each.addresses & endpoint.addresses] if not inside else []
-        return [*(inside or touching)[:PARTS]]
+        touched: dict[Addresses, None] = {}
+        for low, high in endpoint.addresses.intervals:
+            at = max(bisect_right(self._starts, low) - 1, 0)
+            while at < len(self._spans) and self._spans[at][0] <= high:
+                if self._spans[at][1] >= low:
+                    touched[self._spans[at][2]] = None
+                at += 1
+                if len(touched) > PARTS:
+                    break
+        inside = [each for each in touched if each.addresses <= endpoint.addresses]
+        return inside or list(touched)
 
 
-def _best(answers: Iterable[Sequence[Opinion]], ports: PortSet) -> Sequence[Opinion]:
-    """The opinion of the parts that fare best; none where the layer says nothing of one of them."""
-    found: list[Opinion] = []
-    for opinions in answers:
-        if not opinions:
-            return ()
-        found += opinions
-    for verdict in (Verdict.ALLOWED, Verdict.UNKNOWN, Verdict.DENIED):
-        same = [each for each in found if each.verdict is verdict]
-        if same:
-            because = tuple(dict.fromkeys(reason for each in same[:3] for reason in each.because))
-            return (Opinion(same[0].layer, verdict, ports, because),)
-    return ()
+def _open(stages: Stages) -> bool:
+    return all(opinion.verdict is Verdict.ALLOWED for opinions in stages for opinion in opinions)
+
+
+def _cut(opinion: Opinion, ports: PortSet) -> Opinion:
+    return Opinion(opinion.layer, opinion.verdict, opinion.ports & ports, opinion.because, opinion.http)
