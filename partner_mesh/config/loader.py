@@ -5,90 +5,26 @@ everything that is valid by itself, and are silent about what is not there becau
 """
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from partner_mesh.config import documents
-from partner_mesh.config.application import Application
-from partner_mesh.config.base import ENCRYPTED, Name, secret_shape
+from partner_mesh.config.base import ENCRYPTED
 from partner_mesh.config.documents import Document, Part
-from partner_mesh.config.partner import Partner
-from partner_mesh.config.platform import Platform
 from partner_mesh.config.problems import ConfigurationError, Problem
+from partner_mesh.config.reading import PROJECT, Reading, Source, secrets_in, shown
 from partner_mesh.config.rules import broken
 from partner_mesh.config.rules.world import World
+from partner_mesh.config.sections import read_applications, read_partners, read_platform
 from partner_mesh.config.stack import Stack
-from partner_mesh.config.translation import Finding, findings, nearest, written_path
+from partner_mesh.config.translation import Finding, nearest, written_path
 
-PROJECT: Final = "partner-mesh"
 SECTIONS: Final = ("platform", "applications", "partners")
 _TOP_LEVEL: Final = ("config", "encryptionsalt", "secretsprovider", "encryptedkey", "environment")
 _STACK_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-
-_PLATFORM: Final = TypeAdapter(Platform)
-_APPLICATION: Final = TypeAdapter(Application)
-_PARTNER: Final = TypeAdapter(Partner)
-_NAME: Final = TypeAdapter(Name)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a section stands: a document, and the path of keys to it."""
-
-    document: Document
-    path: tuple[Part, ...] = ()
-
-    @property
-    def value(self) -> Any:
-        """What is written there; None where no document is at hand."""
-        value = self.document.value
-        for part in self.path:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return value
-
-    def at(self, *parts: Part) -> "Source":
-        """A part of the section."""
-        return Source(self.document, (*self.path, *parts))
-
-    def problem(self, finding: Finding) -> Problem:
-        """A finding's place in the file."""
-        return self.document.problem((*self.path, *finding.path), finding.reason, finding.remedy, finding.rule)
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What one reading has gathered so far."""
-
-    problems: list[Problem] = field(default_factory=list)
-    sources: dict[tuple[Part, ...], Source] = field(default_factory=dict)  # world path → place
-    unread: set[str] = field(default_factory=set)  # sections that are there but could not be read
-
-    def refuse(self, source: Source, reason: str, remedy: str, rule: str = "value") -> None:
-        self.problems.append(source.problem(Finding((), reason, remedy, rule)))
-
-    def validated(self, adapter: TypeAdapter[Any], value: Any, source: Source) -> Any:
-        """The model, or None and its problems; nothing is said twice of a secret that the document refused."""
-        try:
-            return adapter.validate_python(value)
-        except ValidationError as error:
-            refused = {(problem.file, problem.line) for problem in self.problems if problem.rule == "secret"}
-            for finding in findings(error, adapter, value):
-                problem = source.problem(finding)
-                if (problem.file, problem.line) not in refused:
-                    self.problems.append(problem)
-        except RecursionError:
-            self.refuse(source, "is nested too deeply", "flatten it")
-        return None
 
 
 def load_stack(stack: str, directory: Path) -> Stack:
@@ -96,10 +32,11 @@ def load_stack(stack: str, directory: Path) -> Stack:
     if not _STACK_NAME.fullmatch(stack):
         reason, remedy = "is not a stack's name", "name it as in Pulumi.<stack>.yaml: dev"
         raise ConfigurationError([Problem(stack[:80], 0, 0, "", reason, remedy, "document")])
-    reading = _Reading()
-    document = documents.read(
-        directory / f"Pulumi.{stack}.yaml", _shown(directory / f"Pulumi.{stack}.yaml"), opaque=True
-    )
+    reading = Reading()
+    path = directory / f"Pulumi.{stack}.yaml"
+    if not path.exists() and not path.is_symlink():
+        raise ConfigurationError([_no_stack(path)])
+    document = documents.read(path, shown(path), opaque=True)
     reading.problems.extend(document.problems)
     config = _config(reading, document)
     if config is None:
@@ -115,16 +52,24 @@ def load_stack(stack: str, directory: Path) -> Stack:
     return _stack(reading, stack, directory, sections, sources)
 
 
+def _no_stack(path: Path) -> Problem:
+    there = sorted(
+        file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in path.parent.glob("Pulumi.*.yaml")
+    )
+    remedy = f"the stacks here are {', '.join(there)}" if there else "create it, or name its folder with --config-dir"
+    return Problem(shown(path), 1, 1, "", "is not there", remedy, "document")
+
+
 def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack:
     """The stack of values that the engine gave: `region`, `platform`, `applications`, `partners`, already decrypted.
 
     A section may be JSON text, as the engine hands objects out. Places come from `Pulumi.<stack>.yaml` if it is there.
     Raises ConfigurationError with every mistake.
     """
-    reading = _Reading()
+    reading = Reading()
     path = directory / f"Pulumi.{stack}.yaml"
     document = (
-        documents.read(path, _shown(path), opaque=True) if path.is_file() else Document(f"Pulumi.{stack}.yaml", None)
+        documents.read(path, shown(path), opaque=True) if path.is_file() else Document(f"Pulumi.{stack}.yaml", None)
     )
     sources = {name: Source(document, ("config", f"{PROJECT}:{name}")) for name in SECTIONS}
     sources["region"] = Source(document, ("config", "aws:region"))
@@ -148,7 +93,7 @@ def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack
     return _stack(reading, stack, directory, sections, sources)
 
 
-def _config(reading: _Reading, document: Document) -> Mapping[str, Any] | None:
+def _config(reading: Reading, document: Document) -> Mapping[str, Any] | None:
     """The `config` mapping of a stack's file, or None with the problem that hides it."""
     top = Source(document)
     if not document.complete:
@@ -176,7 +121,7 @@ def _config(reading: _Reading, document: Document) -> Mapping[str, Any] | None:
     return config
 
 
-def _section(reading: _Reading, sections: dict[str, Any], source: Source, name: str, value: Any) -> None:
+def _section(reading: Reading, sections: dict[str, Any], source: Source, name: str, value: Any) -> None:
     if name not in SECTIONS:
         remedy = nearest(name, SECTIONS)
         reading.refuse(source, f"{PROJECT}:{name[:80]} is not a section", remedy, "unknown-key")
@@ -194,7 +139,7 @@ def _section(reading: _Reading, sections: dict[str, Any], source: Source, name: 
             reading.unread.add(name)
             return
     try:
-        found = [source.problem(finding) for finding in _secrets(value)]
+        found = [source.problem(finding) for finding in secrets_in(value)]
     except RecursionError:
         reading.refuse(source, "is nested too deeply", "flatten it")
         reading.unread.add(name)
@@ -204,16 +149,16 @@ def _section(reading: _Reading, sections: dict[str, Any], source: Source, name: 
 
 
 def _stack(
-    reading: _Reading,
+    reading: Reading,
     stack: str,
     directory: Path,
     sections: Mapping[str, Any],
     sources: Mapping[str, Source],
 ) -> Stack:
     region = sections.get("region")
-    platform = _platform(reading, sections, sources["platform"])
-    applications, mistaken = _applications(reading, sections.get("applications"), sources["applications"])
-    partners = _partners(reading, sections.get("partners"), sources["partners"], directory)
+    platform = read_platform(reading, sections, sources["platform"])
+    applications, mistaken = read_applications(reading, sections.get("applications"), sources["applications"])
+    partners = read_partners(reading, sections.get("partners"), sources["partners"], directory)
     if region is not None and region != ENCRYPTED and not (isinstance(region, str) and _REGION.fullmatch(region)):
         reading.refuse(sources["region"], "is not an AWS region", "write one as eu-central-1")
         region = None
@@ -235,124 +180,3 @@ def _stack(
 def _depth(path: tuple[Part, ...]) -> int:
     """How many parts of a path name the section: `platform`, or a kind and which one."""
     return 2 if path[0] in ("applications", "partners") and len(path) > 1 else 1
-
-
-def _platform(reading: _Reading, sections: Mapping[str, Any], source: Source) -> Platform | None:
-    if "platform" not in sections:
-        if "platform" not in reading.unread:
-            reading.refuse(source, "is missing", "add the platform: name, cluster, mesh and gateways", "missing-key")
-        return None
-    validated: Platform | None = reading.validated(_PLATFORM, sections["platform"], source)
-    return validated
-
-
-def _applications(reading: _Reading, value: Any, source: Source) -> tuple[dict[str, Application], frozenset[str]]:
-    """Valid applications by name, and the names of the others."""
-    reading.sources[("applications",)] = source
-    if value is None:
-        return {}, frozenset()
-    if not isinstance(value, dict):
-        reading.refuse(source, "is not a mapping", "write each application as name: {…}")
-        reading.unread.add("applications")
-        return {}, frozenset()
-    found: dict[str, Application] = {}
-    for name, section in value.items():
-        place = source.at(name)
-        reading.sources[("applications", name)] = place
-        named = reading.validated(_NAME, name, place)
-        application = reading.validated(_APPLICATION, section, place)
-        if named is not None and application is not None:
-            found[name] = application
-    return found, frozenset(value) - frozenset(found)
-
-
-def _partners(reading: _Reading, value: Any, source: Source, directory: Path) -> dict[int, Partner]:
-    """Valid partners by their place in the order of reading."""
-    reading.sources[("partners",)] = source
-    found: dict[int, Partner] = {}
-    for index, (section, place) in enumerate(_partner_sections(reading, value, source, directory)):
-        reading.sources[("partners", index)] = place
-        partner = reading.validated(_PARTNER, section, place)
-        if partner is not None:
-            found[index] = partner
-    return found
-
-
-def _partner_sections(reading: _Reading, value: Any, source: Source, directory: Path) -> Iterator[tuple[Any, Source]]:
-    if value is None:
-        return
-    if isinstance(value, str):
-        yield from _partner_files(reading, value, source, directory)
-    elif isinstance(value, list):
-        yield from ((section, source.at(index)) for index, section in enumerate(value))
-    elif isinstance(value, dict):
-        for name, section in value.items():
-            if isinstance(section, dict) and section.get("name", name) != name:
-                reading.refuse(source.at(name, "name"), f"differs from its key {name[:80]}", "leave the name away")
-            yield ({"name": name, **section} if isinstance(section, dict) else section), source.at(name)
-    else:
-        reading.refuse(
-            source, "is neither a folder nor partners", "write a folder, as partners/dev, or a list of partners"
-        )
-
-
-def _partner_files(reading: _Reading, folder: str, source: Source, directory: Path) -> Iterator[tuple[Any, Source]]:
-    path = directory / folder
-    try:
-        names = sorted(entry.name for entry in os.scandir(path) if entry.name.endswith((".yaml", ".yml")))
-        inside = path.resolve()
-    except (OSError, ValueError, RuntimeError):
-        reading.refuse(
-            source, "is not a folder that can be read", "name the folder with one file per partner", "document"
-        )
-        return
-    for name in names:
-        if name.startswith("."):
-            continue
-        file = path / name
-        document = _partner_document(file, inside)
-        reading.problems.extend(document.problems)
-        if document.value is None and document.complete:
-            reading.refuse(Source(document), "is empty", "write the partner's name, owner and entries", "document")
-        elif document.complete:
-            yield document.value, Source(document)
-
-
-def _partner_document(file: Path, inside: Path) -> Document:
-    shown = _shown(file)
-    if file.is_symlink():
-        try:
-            target: Path | None = file.resolve()
-        except (OSError, RuntimeError):
-            target = None
-        if target is None or not target.is_relative_to(inside):
-            reason, remedy = (
-                "is a link out of the folder",
-                "copy the file here: a partner's file is reviewed where it stands",
-            )
-            problem = Problem(shown, 1, 1, "", reason, remedy, "document")
-            return Document(shown, None, "", (problem,), complete=False)
-    return documents.read(file, shown)
-
-
-def _secrets(value: Any, path: tuple[Part, ...] = ()) -> Iterator[Finding]:
-    """Texts in plain values that look like secrets."""
-    items: Iterable[tuple[Part, Any]] = ()
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    elif isinstance(value, str) and (shape := secret_shape(value)) is not None:
-        yield Finding(path, f"this is {shape}", "name the Secret that holds it", "secret")
-    for part, inner in items:
-        yield from _secrets(inner, (*path, part))
-
-
-def _shown(path: Path) -> str:
-    """A file's name as a person would type it."""
-    text = str(path)
-    try:
-        relative = os.path.relpath(text)
-    except (OSError, ValueError):
-        return text
-    return relative if not path.is_absolute() or not relative.startswith("..") else text

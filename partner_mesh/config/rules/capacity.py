@@ -1,4 +1,4 @@
-"""What fits: pods on nodes, rules in groups, certificates on load balancers, rules in the ACL, subnets in the VPC."""
+"""What fits: pods on nodes, certificates on load balancers, rules in the web ACL, subnets in the VPC."""
 
 import difflib
 import ipaddress
@@ -12,20 +12,16 @@ from partner_mesh.config.rules.world import Path, World
 from partner_mesh.config.support import (
     CERTIFICATES_PER_ALB,
     GEOGRAPHIC_CAPACITY,
-    GROUPS_PER_INTERFACE,
     IP_SET_CAPACITY,
     MANAGED_RULES_CAPACITY,
     PATH_PREFIX_CAPACITY,
     RATE_CAPACITY,
-    RULES_PER_GROUP,
     WEB_ACL_CAPACITY,
 )
 from partner_mesh.config.translation import Finding
 
 _GRAVITON: Final = re.compile(r"[a-z]+\d+g[a-z]*|a1")
 _WIDEST_VPC, _NARROWEST_VPC = 16, 22  # eight zone slots with four tiers each, of which none is narrower than /28
-_OWN_GROUPS: Final = 2  # an application's own group and the shared one for DNS, istiod and probes
-_BASE_RULES: Final = 10  # DNS twice, istiod, probes, metrics and health, both directions, rounded up
 
 
 def _eks(world: World) -> EksCluster | None:
@@ -142,53 +138,6 @@ def nodes_apart(world: World) -> Iterator[Finding]:
             yield Finding(place, reason, "use a node group without gateways")
 
 
-def group_peers(world: World) -> Iterator[Finding]:
-    """A rule of a security group names one peer: a block (`to` outward, `from` inward) or a group."""
-    for name, application in world.applications.items():
-        group = application.security_group
-        if group is None:
-            continue
-        for side, rules, peer, wrong in (
-            ("egress", group.egress, "to", "from"),
-            ("ingress", group.ingress, "from", "to"),
-        ):
-            for number, rule in enumerate(rules):
-                given = {"to": rule.to, "from": rule.source, "group": rule.group}
-                if given[wrong] is not None or (given[peer] is None) == (given["group"] is None):
-                    place: Path = ("applications", name, "securityGroup", side, number)
-                    reason = f"an {side} rule has exactly one peer: {peer} (a block) or group (a group's id)"
-                    yield Finding(place, reason, f"write {peer}: 10.0.0.0/16 or group: sg-…")
-
-
-def group_rules(world: World) -> Iterator[Finding]:
-    """A security group's rules fit the quota with those that callers and routes bring; so do an interface's groups."""
-    calls: dict[str, int] = {}
-    for application in world.applications.values():
-        for caller in application.callers:
-            ports = len(caller.ports) or len(application.ports)
-            calls[caller.application] = calls.get(caller.application, 0) + ports
-    routed: dict[str, set[tuple[str | None, str]]] = {}
-    for _, _, entry in world.inbound():
-        for route in entry.routes:
-            routed.setdefault(route.application, set()).add((entry.gateway, route.port))
-    for name, application in world.applications.items():
-        group = application.security_group
-        own = (len(group.ingress), len(group.egress)) if group is not None else (0, 0)
-        inward = sum(len(caller.ports) or len(application.ports) for caller in application.callers)
-        inward += len(routed.get(name, ())) + len(application.web)
-        place: Path = ("applications", name, "securityGroup")
-        for side, declared, brought in (("ingress", own[0], inward), ("egress", own[1], calls.get(name, 0) + 1)):
-            if declared + brought + _BASE_RULES > RULES_PER_GROUP:
-                reason = (
-                    f"{declared} own rules, {brought} of callers and routes and {_BASE_RULES} of the mesh are more "
-                    f"than the {RULES_PER_GROUP} of a security group"
-                )
-                yield Finding((*place, side), reason, "merge blocks, or move peers into a group and name that")
-        if group is not None and len(group.group_ids) + _OWN_GROUPS > GROUPS_PER_INTERFACE:
-            reason = f"an interface takes {GROUPS_PER_INTERFACE} groups, and {_OWN_GROUPS} are given"
-            yield Finding((*place, "groupIds"), reason, f"name {GROUPS_PER_INTERFACE - _OWN_GROUPS} at most")
-
-
 def certificates(world: World) -> Iterator[Finding]:
     """The hosts of a web gateway fit the certificates of an ALB."""
     for name, gateway in world.gateways("ingress", "web").items():
@@ -263,8 +212,6 @@ RULES: Final = {
     "instance-type": instances,
     "branch-interfaces": pods_fit,
     "shared-nodes": nodes_apart,
-    "group-peer": group_peers,
-    "group-quota": group_rules,
     "load-balancer-certificates": certificates,
     "firewall": firewall,
     "network": network,

@@ -82,7 +82,10 @@ def one_alias(world: World) -> Iterator[Finding]:
 
 
 def allow_lists(world: World) -> Iterator[Finding]:
-    """An inbound entry lists the partner's addresses, or says `anySource: true`; never both, never everybody."""
+    """An inbound entry lists the partner's addresses, or says `anySource: true`; never both, never everybody.
+
+    No block is wider than /8, in IPv6 /19: nobody sends from more.
+    """
     for path, _, entry in world.inbound():
         if entry.any_source and entry.source_ranges:
             yield Finding((*path, "anySource"), "sourceRanges and anySource: true contradict", "keep one of the two")
