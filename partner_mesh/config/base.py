@@ -120,6 +120,7 @@ _SECRET_SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
         ),
     ),
     ("a private key in base64", re.compile(r"\bLS0tLS1CRUdJTi")),
+    ("a password in a URL", re.compile(r"://[^/\s:@]+:[^/\s@]+@")),
 )
 
 
