@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from partner_mesh.analysis.authentication import RequestAuthentications, Tokens, targeted
+from partner_mesh.analysis.authentication import Principal, RequestAuthentications, Tokens, targeted
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdict
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
@@ -98,6 +98,7 @@ class Authorizations:
                 self._patterns.update(dict.fromkeys(rule.mentioned.patterns))
                 self.addresses += rule.mentioned.addresses
         self._regions = _Regions(self.addresses)
+        self._mentions: dict[int, _Mentions] = {}
         self._cache: dict[Hashable, tuple[Opinion, ...]] = {}
 
     def bound(self, namespace: str, labels: Mapping[str, str]) -> Bound:
@@ -119,6 +120,16 @@ class Authorizations:
         found += [identity_matches(*pattern, principal) for pattern in self._patterns]
         return ("in the mesh", *found)
 
+    def _relevant(self, bound: Bound, peer: Peer) -> tuple[Hashable, ...]:
+        """What the policies of one workload can tell this peer from another by."""
+        known = self._mentions.get(id(bound.policies))
+        if known is None:
+            known = self._mentions[id(bound.policies)] = _Mentions(bound.policies)
+        addresses: Hashable = None
+        if known.addresses:
+            addresses = self._regions.of(peer.addresses), self._regions.of(peer.remote), peer.claims_remote
+        return (known.sides(peer.principal), addresses, peer.token, peer.foreign_certificate)
+
     def opinions(
         self,
         bound: Bound,
@@ -136,7 +147,7 @@ class Authorizations:
         """
         if not bound.policies or not ports:
             return ()
-        key = (bound.signature, self.sides(peer), ports, http, raw, within)
+        key = (id(bound.policies), bound.tokens.issuers, self._relevant(bound, peer), ports, http, raw, within)
         known = self._cache.get(key)
         if known is None:
             known = self._cache[key] = tuple(self._judged(bound, peer, ports, within, http=http, raw=raw))
@@ -158,6 +169,35 @@ class Authorizations:
                 if any(each.verdict is not Verdict.ALLOWED for each in as_tcp):
                     found = [Opinion(each.layer, each.verdict, each.ports, each.because, HttpSet.ALL) for each in found]
             yield from found
+
+
+class _Mentions:
+    """The identities that some policies mention: all peers that they do not mention are one to them."""
+
+    def __init__(self, policies: tuple[Policy, ...]) -> None:
+        self.policies = policies  # kept, so that nobody else gets their id
+        rules = [rule for policy in policies for _, rule in policy.rules]
+        self.addresses = any(rule.mentioned.addresses for rule in rules)
+        self.principals = {each for rule in rules for each in rule.mentioned.exact["principals"]}
+        self.namespaces = {each for rule in rules for each in rule.mentioned.exact["namespaces"]}
+        self.accounts = {each for rule in rules for each in rule.mentioned.exact["serviceAccounts"]}
+        self.patterns = tuple(dict.fromkeys(each for rule in rules for each in rule.mentioned.patterns))
+        self._known: dict[Principal | None, Hashable] = {None: None}
+
+    def sides(self, principal: Principal | None) -> Hashable:
+        """What these policies can tell an identity from another by."""
+        known = self._known.get(principal, self)
+        if known is not self or principal is None:
+            return known
+        account = f"{principal.namespace}/{principal.service_account}"
+        found = (
+            str(principal) if str(principal) in self.principals else "",
+            principal.namespace if principal.namespace in self.namespaces else "",
+            account if account in self.accounts else "",
+            tuple(identity_matches(*pattern, principal) for pattern in self.patterns),
+        )
+        self._known[principal] = found
+        return found
 
 
 class _Regions:

@@ -100,6 +100,7 @@ class Mesh:
         self._filters = Selected(world.of(NETWORKING, "EnvoyFilter"), self.config.root_namespace, "workloadSelector")
         self._plugins = Selected(world.of(EXTENSIONS, "WasmPlugin"), self.config.root_namespace)
         self._bonds: dict[Workload, Bond] = {}
+        self._peers: dict[Endpoint, Peer] = {}
 
     @cached_property
     def present(self) -> bool:
@@ -180,6 +181,12 @@ class Mesh:
 
     def peer(self, endpoint: Endpoint) -> Peer:
         """The endpoint as a sidecar sees it that it calls directly."""
+        known = self._peers.get(endpoint)
+        if known is None:
+            known = self._peers[endpoint] = self._peer(endpoint)
+        return known
+
+    def _peer(self, endpoint: Endpoint) -> Peer:
         if isinstance(endpoint, Workload):
             bond = self.bond(endpoint)
             principal = bond.principal if bond.proxied or bond.ambient else None
@@ -194,10 +201,23 @@ class Mesh:
         """How many proxies in front of a gateway are believed: its own annotation, else the mesh's default."""
         return _trusted_proxies(pods.annotations.get("proxy.istio.io/config", ""), self.config.trusted_proxies)
 
+    def changes_tls(self, server: Bond) -> bool:
+        """Whether DestinationRules make some callers of a workload come without their identity."""
+        if not self.destination_rules.known:
+            return False
+        return any(
+            self.destination_rules.changes_tls(host.name) for host in self.registry.of_workload.get(id(server.pods), ())
+        )
+
+    @cached_property
+    def tls_is_changed(self) -> bool:
+        """Whether that is so of any workload: only then does it matter from which namespace somebody calls."""
+        return any(self.changes_tls(self.bond(endpoint)) for endpoint in self.world.workloads)
+
     def towards(self, client: Bond, server: Bond) -> tuple[str, Because | None]:
         """The client's TLS mode towards a workload by DestinationRule: "" where none says; of several Services the
         mode that is plain, if one is."""  # noqa: D205
-        if not self.destination_rules.known or not client.proxied:
+        if not client.proxied or not self.changes_tls(server):
             return "", None
         found: tuple[str, Because | None] = ("", None)
         for host in self.registry.of_workload.get(id(server.pods), ()):
@@ -297,7 +317,16 @@ class RegistryLayer(_MeshLayer):
             return type(endpoint).__name__
         bond = self.mesh.bond(endpoint)
         hosts = self.mesh.registry.of_workload.get(id(bond.pods), ())
-        return self._closed(endpoint), bond.scope.signature, _left_alone(bond.pods), tuple(id(each) for each in hosts)
+        sees = bond.scope.signature if self._closed(endpoint) and self._tells_apart else None
+        return self._closed(endpoint), sees, _left_alone(bond.pods), tuple(id(each) for each in hosts)
+
+    @cached_property
+    def _tells_apart(self) -> bool:
+        """Whether two callers can be told of different hosts at all."""
+        registry = self.mesh.registry
+        hosts = [*registry.wildcards, *(host for listed in registry.hosts.values() for host in listed)]
+        public = all("*" in host.exports for host in hosts if host.service is not None or host.addresses)
+        return not public or any(self.mesh.bond(each).scope.resource for each in self.mesh.world.workloads)
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the registry of the source knows of the destination."""
@@ -364,10 +393,12 @@ class MutualTlsLayer(_MeshLayer):
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
         kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, gateway, bond.modes.signature, bond.excluded)
-        if not self.mesh.destination_rules.known:
-            return kind
-        hosts = self.mesh.registry.of_workload.get(id(bond.pods), ())
-        return kind, bond.pods.namespace, tuple(id(each) for each in hosts)
+        return (kind, self._calls(bond)) if self.mesh.tls_is_changed else kind
+
+    def _calls(self, bond: Bond) -> Hashable:
+        """What DestinationRules can tell workloads apart by."""
+        hosts = self.mesh.registry.of_workload.get(id(bond.pods), ()) if self.mesh.changes_tls(bond) else ()
+        return bond.pods.namespace, tuple(id(each) for each in hosts)
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the destination's proxy demands of the source."""
@@ -454,10 +485,10 @@ class AuthorizationLayer(_MeshLayer):
         if not isinstance(endpoint, Workload):
             return sides
         bond = self.mesh.bond(endpoint)
-        plain: Hashable = None
-        if self.mesh.destination_rules.known:
-            plain = bond.pods.namespace, tuple(id(each) for each in self.mesh.registry.of_workload.get(id(bond.pods), ()))
-        return sides, bond.signature, plain
+        if not self.mesh.tls_is_changed:
+            return sides, bond.signature
+        hosts = self.mesh.registry.of_workload.get(id(bond.pods), ()) if self.mesh.changes_tls(bond) else ()
+        return sides, bond.signature, bond.pods.namespace, tuple(id(each) for each in hosts)
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the policies of the destination say of the source."""

@@ -335,6 +335,7 @@ class DestinationRules:
         self.known = bool(self._by_host or self._wild)
         self._known: dict[tuple[str, str, str, frozenset[tuple[str, str]]], Rules] = {}
         self._selecting: dict[str, bool] = {}
+        self._changing: dict[str, bool] = {}
 
     def of(self, host: Host, name: str, namespace: str, labels: Mapping[str, str]) -> "Rules":
         """The rules in force: of the client's namespace, else of the host's, else of the root namespace."""
@@ -344,6 +345,13 @@ class DestinationRules:
         if key not in self._known:
             self._known[key] = self._found(candidates, name, host, namespace, labels)
         return self._known[key]
+
+    def changes_tls(self, name: str) -> bool:
+        """Whether any rule for a host, visible to whomever, takes the mesh's identity away from its callers."""
+        if name not in self._changing:
+            candidates = self._by_host.get(name) or [each for pattern, each in self._wild if host_matches(pattern, name)]
+            self._changing[name] = any(mode != "ISTIO_MUTUAL" for each in candidates for mode in _modes(each))
+        return self._changing[name]
 
     def _select(self, name: str, candidates: list[Resource] | None) -> bool:
         """Whether any rule of a host asks for the client's labels."""
@@ -378,6 +386,18 @@ class DestinationRules:
             return resource.namespace == namespace and chosen.items() <= labels.items()
         exports = exports_of(resource, self.mesh.default_destination_rule_export)
         return visible(exports, resource.namespace, namespace)
+
+
+def _modes(resource: Resource) -> Iterable[str]:
+    """Every TLS mode that a DestinationRule writes."""
+    policies = [resource.spec, *(each for each in resource.spec.get("subsets") or () if isinstance(each, Mapping))]
+    for holder in policies:
+        policy = holder.get("trafficPolicy")
+        if not isinstance(policy, Mapping):
+            continue
+        for each in (policy, *(level for level in policy.get("portLevelSettings") or () if isinstance(level, Mapping))):
+            if isinstance(each.get("tls"), Mapping):
+                yield str(each["tls"].get("mode") or "DISABLE")
 
 
 def subset_labels(rules: Iterable[Resource], name: str) -> dict[str, str] | None:
