@@ -77,19 +77,11 @@ def load_values(stack: str, values: Mapping[str, Any], directory: Path) -> Stack
     for name, value in values.items():
         if name == "region":
             continue
-        if name not in SECTIONS:
-            reading.refuse(
-                Source(document, ("config", f"{PROJECT}:{name}")),
-                f"{name[:80]} is not a section",
-                nearest(name, SECTIONS),
-                "unknown-key",
-            )
+        if value is None and name in SECTIONS:
             continue
-        if value is None:
-            continue
-        _section(reading, sections, sources[name], name, value)
-    if reading.problems:
-        raise ConfigurationError(reading.problems)
+        _section(reading, sections, Source(document, ("config", f"{PROJECT}:{name}")), name, value)
+    if any(problem.rule == "secret" for problem in reading.problems):
+        raise ConfigurationError(reading.problems)  # nobody may look on: a message could repeat the secret
     return _stack(reading, stack, directory, sections, sources)
 
 
@@ -161,7 +153,7 @@ def _stack(
     partners = read_partners(reading, sections.get("partners"), sources["partners"], directory)
     if region is not None and region != ENCRYPTED and not (isinstance(region, str) and _REGION.fullmatch(region)):
         reading.refuse(sources["region"], "is not an AWS region", "write one as eu-central-1")
-        region = None
+        region = ""  # said something, which is all that rules need to know
     reading.sources.update({("platform",): sources["platform"], ("region",): sources["region"]})
     world = World(platform, applications, partners, mistaken, "applications" not in reading.unread, region)
     for identifier, finding in broken(world):

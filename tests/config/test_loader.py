@@ -226,6 +226,13 @@ def test_a_secret_in_json_text_is_refused_and_not_repeated() -> None:
     assert "Bearer" not in str(raised.value)
 
 
+def test_an_unknown_section_hides_no_other_mistake() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load_values("other", {**values(), "partners": [], "aplications": {}, "region": "Frankfurt"}, VALID)
+
+    assert [problem.key for problem in raised.value.problems] == ["aws:region", "partner-mesh:aplications"]
+
+
 def test_values_nested_without_end_are_a_problem() -> None:
     nested: Any = []
     for _ in range(100_000):
