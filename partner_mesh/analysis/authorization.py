@@ -41,6 +41,7 @@ class Policy:
         ]
 
     def because(self, reason: str = "", rule: int | None = None) -> Because:
+        """The policy as a reason, with the rule that decided."""
         path: tuple[str | int, ...] = ("spec",) if rule is None else ("spec", "rules", rule)
         return Because.of(AUTHORISATION, self.resource, reason, path)
 
@@ -108,8 +109,8 @@ class Authorizations:
 
     def sides(self, peer: Peer) -> tuple[Hashable, ...]:
         """What any rule could tell this peer from another by."""
-        found: list[Hashable] = [self._regions.of(peer.addresses), self._regions.of(peer.remote), peer.token, peer.foreign_certificate,
-                                 peer.claims_remote]  # fmt: skip
+        found: list[Hashable] = [self._regions.of(peer.addresses), self._regions.of(peer.remote)]
+        found += [peer.token, peer.foreign_certificate, peer.claims_remote]
         principal = peer.principal
         if principal is None:
             return tuple(found)
@@ -164,8 +165,11 @@ class Authorizations:
             found = _opinions(bound, part, hits, within, http=True)
             if raw and len(found) == 1 and found[0].http is None and found[0].verdict is Verdict.ALLOWED:
                 # All of HTTP passes. Unless what is no HTTP passes as well, the answer is one about requests only.
-                as_tcp = [each for p, h in _cut(bound, peer, part, tcp=True) 
-                    for each in _opinions(bound, p, h, HttpSet.ALL, http=False)]
+                as_tcp = [
+                    each
+                    for p, h in _cut(bound, peer, part, tcp=True)
+                    for each in _opinions(bound, p, h, HttpSet.ALL, http=False)
+                ]
                 if any(each.verdict is not Verdict.ALLOWED for each in as_tcp):
                     found = [Opinion(each.layer, each.verdict, each.ports, each.because, HttpSet.ALL) for each in found]
             yield from found

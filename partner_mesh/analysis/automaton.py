@@ -29,6 +29,7 @@ class Automaton:
         return self._hash
 
     def step(self, state: int, char: int) -> int:
+        """The state after one more character (a code point)."""
         row = self.rows[state]
         target = row[0][1]
         for first, candidate in row:
@@ -38,15 +39,18 @@ class Automaton:
         return target
 
     def after(self, word: str, state: int = 0) -> int:
+        """The state after a word."""
         for char in word:
             state = self.step(state, ord(char))
         return state
 
     def accepts(self, word: str) -> bool:
+        """Whether the word belongs to the language."""
         return self.after(word) in self.accepting
 
     @property
     def empty(self) -> bool:
+        """Whether no word belongs to it."""
         return not self.accepting
 
     def residual(self, word: str) -> "Automaton":
@@ -263,16 +267,19 @@ def _zipped(left: Row, right: Row) -> Iterator[tuple[int, tuple[int, int]]]:
 
 @lru_cache(maxsize=65536)
 def intersection(left: Automaton, right: Automaton) -> Automaton:
+    """The words of both."""
     return product(left, right, lambda a, b: a and b)
 
 
 @lru_cache(maxsize=65536)
 def union(left: Automaton, right: Automaton) -> Automaton:
+    """The words of either."""
     return product(left, right, lambda a, b: a or b)
 
 
 @lru_cache(maxsize=65536)
 def difference(left: Automaton, right: Automaton) -> Automaton:
+    """The words of the left only."""
     return product(left, right, lambda a, b: a and not b)
 
 
@@ -313,14 +320,17 @@ class Fragments:
         self.moves: list[list[tuple[int, int, int]]] = []
 
     def state(self) -> int:
+        """A new state."""
         self.silent.append([])
         self.moves.append([])
         return len(self.silent) - 1
 
     def move(self, source: int, ranges: Ranges, target: int) -> None:
+        """A move on any character of some ranges."""
         self.moves[source].extend((low, high, target) for low, high in ranges)
 
     def skip(self, source: int, target: int) -> None:
+        """A move without a character."""
         self.silent[source].append(target)
 
     def embed(self, automaton: Automaton) -> tuple[int, tuple[int, ...]]:
@@ -334,6 +344,7 @@ class Fragments:
         return copies[0], tuple(copies[state] for state in sorted(automaton.accepting))
 
     def closure(self, states: Iterable[int]) -> frozenset[int]:
+        """The states reached without a character."""
         seen = set(states)
         pending = list(seen)
         while pending:
@@ -368,6 +379,7 @@ class Fragments:
 
 @lru_cache(maxsize=4096)
 def concatenation(*parts: Automaton) -> Automaton:
+    """Words of the parts, one after the other."""
     fragments = Fragments()
     start = here = fragments.state()
     for part in parts:

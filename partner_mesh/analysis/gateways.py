@@ -52,9 +52,11 @@ class Server:
         return self.resource.labels.get(PARTNER_LABEL, "")
 
     def because(self, layer: str = MUTUAL_TLS, reason: str = "") -> Because:
+        """The server as a reason."""
         return Because.of(layer, self.resource, reason, ("spec", "servers", self.index))
 
     def serves(self, host: str) -> bool:
+        """Whether one of its host patterns holds this host."""
         return any(host_matches(pattern, host) for _, pattern in self.hosts)
 
 
@@ -67,13 +69,16 @@ class GatewayProxy:
 
     @property
     def endpoint(self) -> Workload:
+        """The workload."""
         return self.pods.endpoint
 
     def on(self, port: int) -> tuple[Server, ...]:
+        """The servers on a port of the pods."""
         return tuple(each for each in self.servers if each.port == port)
 
     @property
     def ports(self) -> tuple[int, ...]:
+        """Every port of the pods that a server listens on."""
         return tuple(sorted({each.port for each in self.servers}))
 
 
@@ -113,7 +118,9 @@ class Gateways:
                     keys = [(server.port, bind, f"{home}/{host}") for home, host in server.hosts]
                     owner = next((taken[key] for key in keys if key in taken), None)
                     if owner is not None:
-                        text = f"{resource.title}: server {index} has a host that {owner.title} serves on this port: skipped"
+                        text = (
+                            f"{resource.title}: server {index} is skipped: {owner.title} serves its host on this port"
+                        )
                         self.notes.append(Note(resource.source, text))
                         continue
                     taken.update(dict.fromkeys(keys, resource))

@@ -26,6 +26,7 @@ class Condition:
     exact: bool = False  # `value` is the one value: another exact value of the same subject excludes it
 
     def negated(self) -> "Condition":
+        """The opposite fact."""
         return replace(self, holds=not self.holds)
 
     def excludes(self, other: "Condition") -> bool:
@@ -82,6 +83,7 @@ class Requests:
         yield from (piece for piece in pieces if piece)
 
     def covers(self, other: "Requests") -> bool:
+        """Whether every request of the other box is one of this box."""
         return (
             self.conditions <= other.conditions
             and other.hosts <= self.hosts
@@ -111,6 +113,7 @@ def shown_hosts(hosts: StringSet) -> tuple[str, ...]:
 
 
 def shown_paths(paths: StringSet) -> tuple[str, ...]:
+    """Path patterns for people: every path is `*`."""
     return ("*",) if paths == ANY_PATH else paths.patterns()
 
 
@@ -143,7 +146,7 @@ class HttpSet:
     def __sub__(self, other: "HttpSet") -> "HttpSet":
         if not other or not self:
             return self
-        if other == HttpSet.ALL or self == other:
+        if other in (HttpSet.ALL, self):
             return HttpSet.NONE
         left: list[Requests] = []
         by_host = _ByHost(other.boxes)
@@ -168,6 +171,7 @@ class HttpSet:
 
     @classmethod
     def union(cls, sets: Iterable["HttpSet"]) -> "HttpSet":
+        """All of them together."""
         return of(box for each in sets for box in each.boxes)
 
 

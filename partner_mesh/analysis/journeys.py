@@ -92,7 +92,7 @@ class Ingress:
 
     def _stranger_addresses(self) -> AddressSet:
         """Addresses of somebody whom nothing names: outside every block that policies or partners write."""
-        named = [each for each in self.mesh.authorizations.addresses if not AddressSet.V4 <= each]
+        named = [each for each in self.mesh.authorizations.addresses if not each >= AddressSet.V4]
         left = AddressSet.ALL - AddressSet.union(named) - self.partners.all_addresses()
         return left or AddressSet.ALL
 
@@ -128,9 +128,7 @@ class Ingress:
             for block in rule.mentioned.addresses
         ]
 
-    def _callers(
-        self, proxy: GatewayProxy, server: Server, host: str, cuts: list[AddressSet]
-    ) -> Iterable[Caller]:
+    def _callers(self, proxy: GatewayProxy, server: Server, host: str, cuts: list[AddressSet]) -> Iterable[Caller]:
         if server.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
             partner = self.partners.of(server)
             for part in atoms(cuts, partner.addresses):
@@ -154,7 +152,8 @@ class Ingress:
 
     def _other(self, proxy: GatewayProxy, server: Server, host: str, partner: Partner) -> Caller:
         """Another partner at this partner's host: by this server with its own certificate, or by the servers of
-        others with this Host. One row stands for all of them."""  # noqa: D205
+        others with this Host. One row stands for all of them.
+        """
         addresses = AddressSet.ALL - partner.addresses or AddressSet.ALL
         client = Client("another partner", addresses, partner.name)
         peer = Peer(None, addresses, addresses, foreign_certificate=True)
@@ -162,7 +161,9 @@ class Ingress:
         crossing = [each for each in self._wild_servers(proxy, server) if each.serves(host)]
         if sharing:
             names = ", ".join(sharing)
-            reason = Because.of(MUTUAL_TLS, server.resource, f"trusts the same CA as {names}, and no name tells them apart")
+            reason = Because.of(
+                MUTUAL_TLS, server.resource, f"trusts the same CA as {names}, and no name tells them apart"
+            )
             return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (reason,)))
         if crossing:
             reason = crossing[0].because(ROUTE, f"also serves {host}: a request with another server's SNI gets in")
@@ -274,9 +275,7 @@ class Ingress:
             for fate in fates:
                 yield Journey(caller.endpoint, endpoint, ports, fate, proxy.endpoint, host)
 
-    def _door(
-        self, proxy: GatewayProxy, server: Server, caller: Caller, host: str, asked: HttpSet | None
-    ) -> Way:
+    def _door(self, proxy: GatewayProxy, server: Server, caller: Caller, host: str, asked: HttpSet | None) -> Way:
         """Up to the gateway's own policies."""
         way = Way.begin(asked)
         if caller.handshake is not None:
@@ -325,9 +324,7 @@ class Ingress:
 
     def hand_over(self, sender: Bond, receiver: Bond, end: End) -> tuple[bool, Sequence[Opinion]]:
         """Whether the sender's identity is shown to the receiver, and what the receiver's mode says of it."""
-        rules = self.mesh.destination_rules.of(
-            end.host, end.target.host, sender.pods.namespace, sender.pods.labels
-        )
+        rules = self.mesh.destination_rules.of(end.host, end.target.host, sender.pods.namespace, sender.pods.labels)
         said = self.mesh.destination_rules.tls(rules, end.target.subset, end.target.port)
         mode = str(said[0].get("mode") or "DISABLE") if said is not None else ""
         identified = mode == "ISTIO_MUTUAL" or (not mode and self.mesh.config.auto_mtls)
@@ -384,7 +381,7 @@ class _PoliciesByHost:
                 self.named.setdefault(name, []).append(position)
 
     def near(self, host: str) -> Bound:
-        """The policies that can say anything of a host, in their order; of the others one, which allows nothing here."""
+        """The policies that can say anything of a host, in their order."""
         kept = sorted({*self.general, *self.named.get(host.lower(), ())})
         policies = self.bound.policies
         if not any(policies[each].action == "ALLOW" for each in kept):
@@ -420,7 +417,9 @@ def raw_legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> Iterable
                 because = Because.of(ROUTE, resource, path=("spec", kind, index))
                 matches = route.get("match") or [{}]
                 if any(_raw_applies(each, proxy, port) for each in matches):
-                    targets = tuple(target(each.get("destination"), resource.namespace) for each in route.get("route") or ())
+                    targets = tuple(
+                        target(each.get("destination"), resource.namespace) for each in route.get("route") or ()
+                    )
                     yield Leg(HttpSet.ALL, "route", because, targets)
 
 

@@ -216,7 +216,8 @@ class Mesh:
 
     def towards(self, client: Bond, server: Bond) -> tuple[str, Because | None]:
         """The client's TLS mode towards a workload by DestinationRule: "" where none says; of several Services the
-        mode that is plain, if one is."""  # noqa: D205
+        mode that is plain, if one is.
+        """
         if not client.proxied or not self.changes_tls(server):
             return "", None
         found: tuple[str, Because | None] = ("", None)
@@ -279,7 +280,7 @@ class _MeshLayer:
         """None: who comes through a gateway is the journeys' matter."""
         return ()
 
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:  # noqa: ARG002
+    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
         """None."""
         return ()
 
@@ -305,8 +306,7 @@ class RegistryLayer(_MeshLayer):
     @cached_property
     def _matters(self) -> bool:
         return self.mesh.present and (
-            self.mesh.config.registry_only
-            or any(self._closed(endpoint) for endpoint in self.mesh.world.workloads)
+            self.mesh.config.registry_only or any(self._closed(endpoint) for endpoint in self.mesh.world.workloads)
         )
 
     def distinguishes(self, endpoint: Endpoint) -> Hashable:
@@ -497,12 +497,17 @@ class AuthorizationLayer(_MeshLayer):
             return ()
         bond = self.mesh.bond(destination)
         peer = self.mesh.peer(source)
-        if isinstance(source, Workload) and self.mesh.towards(self.mesh.bond(source), bond)[0] not in ("", "ISTIO_MUTUAL"):
+        if isinstance(source, Workload) and self.mesh.towards(self.mesh.bond(source), bond)[0] not in (
+            "",
+            "ISTIO_MUTUAL",
+        ):
             peer = replace(peer, principal=None)
         if bond.gateway is not None:
             return tuple(self._at_gateway(peer, source, bond, bond.gateway, ports))
         if bond.ambient and bond.bound.policies:
-            reason = Because(AUTHORISATION, f"namespace {bond.pods.namespace} is ambient", reason="ambient is not modelled")
+            reason = Because(
+                AUTHORISATION, f"namespace {bond.pods.namespace} is ambient", reason="ambient is not modelled"
+            )
             return (Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (reason,)),)
         return tuple(self.at_sidecar(bond, peer, ports))
 
@@ -510,7 +515,8 @@ class AuthorizationLayer(_MeshLayer):
         self, bond: Bond, peer: Peer, ports: PortSet, *, bound: Bound | None = None, within: HttpSet = HttpSet.ALL
     ) -> Iterable[Opinion]:
         """What a sidecar's policies say of a peer; `bound` where not all of them, `within` where not all requests can
-        matter."""  # noqa: D205
+        matter.
+        """
         ports -= bond.excluded
         if not bond.proxied or not ports:
             return
@@ -545,7 +551,8 @@ class AuthorizationLayer(_MeshLayer):
 
 def gateway_peer(peer: Peer, server: Server, trusted_proxies: int, *, direct: bool) -> Peer:
     """A peer as a gateway's listener sees it: a mesh identity only over ISTIO_MUTUAL, the client's address from the
-    connection, or from X-Forwarded-For where proxies in front of it are believed."""  # noqa: D205
+    connection, or from X-Forwarded-For where proxies in front of it are believed.
+    """
     remote = peer.addresses if direct and trusted_proxies == 0 else None
     if server.tls == "ISTIO_MUTUAL":
         return replace(peer, remote=remote)

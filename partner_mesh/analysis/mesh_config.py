@@ -118,10 +118,7 @@ def _scoped(world: World) -> bool:
 
 def visible(exports: Iterable[str], home: str, namespace: str) -> bool:
     """Whether an object of namespace `home` with this `exportTo` is known in `namespace`."""
-    for each in exports:
-        if each in ("*", namespace) or (each == "." and home == namespace):
-            return True
-    return False
+    return any(each in ("*", namespace) or (each == "." and home == namespace) for each in exports)
 
 
 def exports_of(resource: Resource, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -191,6 +188,7 @@ class Injection:
         return frozenset(each.name for each in self.world.of("", "Namespace"))
 
     def ambient(self, namespace_labels: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+        """Whether ztunnel, and no sidecar, carries these pods' traffic."""
         mode = labels.get("istio.io/dataplane-mode", namespace_labels.get("istio.io/dataplane-mode"))
         return mode == "ambient"
 

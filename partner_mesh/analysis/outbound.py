@@ -152,9 +152,7 @@ class Egress:
             bound = self.ingress.narrowed(gateway.bound, name)
             within = requests_for(name) if chosen.is_http else HttpSet.ALL
             way = way.through(
-                self.mesh.authorizations.opinions(
-                    bound, peer, end.ports, http=chosen.is_http, raw=False, within=within
-                )
+                self.mesh.authorizations.opinions(bound, peer, end.ports, http=chosen.is_http, raw=False, within=within)
             )
         asked = requests_for(name) if chosen.is_http else None
         found = self._legs(gateway, name, chosen.gateway, chosen.number, http=chosen.is_http)
@@ -167,8 +165,14 @@ class Egress:
             for each in leg.targets:
                 host = self.mesh.registry.lookup(each.host, gateway.pods.namespace)
                 if host is None:
-                    why = Because.of(ROUTE, leg.because.resource, f"{each.host} is not known") if leg.because.resource else leg.because
-                    yield Exit(each.host, each.port or 0, ahead.through((Opinion(ROUTE, Verdict.DENIED, TCP, (why,)),)), proxy)
+                    why = (
+                        Because.of(ROUTE, leg.because.resource, f"{each.host} is not known")
+                        if leg.because.resource
+                        else leg.because
+                    )
+                    yield Exit(
+                        each.host, each.port or 0, ahead.through((Opinion(ROUTE, Verdict.DENIED, TCP, (why,)),)), proxy
+                    )
                     continue
                 number = each.port or (host.ports[0].number if len(host.ports) == 1 else 0)
                 yield Exit(host.name, number, self._leaving(ahead, gateway, host, number, each.subset), proxy)

@@ -16,14 +16,14 @@ class Peer:
 
     `principal` is None where no mesh certificate is presented; `foreign_certificate` says that a certificate of
     somebody else's CA is. `addresses` is None where nothing is known of them. `remote` is the client address that
-    `remoteIpBlocks` judges: None where it is not known, which with `claims_remote` means that the client writes it itself
-    (`X-Forwarded-For` towards a sidecar): such a client may claim any.
+    `remoteIpBlocks` judges: None where it is not known, which with `claims_remote` means that the client writes it
+    itself (`X-Forwarded-For` towards a sidecar): such a client may claim any.
     """
 
     principal: Principal | None = None
     addresses: AddressSet | None = None
     remote: AddressSet | None = None
-    token: Token = "either"
+    token: Token = "either"  # noqa: S105  # whether there is one
     foreign_certificate: bool = False
     claims_remote: bool = True
 

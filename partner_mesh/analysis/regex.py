@@ -34,7 +34,7 @@ _POSIX: Final[dict[str, Ranges]] = {
 ANY_BUT_NEWLINE: Final[Ranges] = ((0, 9), (11, LAST))
 
 
-class Unmodelled(ValueError):
+class Unmodelled(ValueError):  # noqa: N818  # what it says of a pattern
     """A pattern whose meaning this analyser does not claim to know."""
 
 
@@ -56,6 +56,7 @@ def full_match(pattern: str) -> Automaton:
 
 
 def negated(ranges: Ranges) -> Ranges:
+    """Everything else."""
     found: list[tuple[int, int]] = []
     low = 0
     for first, last in sorted(ranges):

@@ -24,6 +24,7 @@ class RegistryPort:
 
     @property
     def is_http(self) -> bool:
+        """Whether proxies read HTTP on this port without having to detect it."""
         return self.protocol in HTTP_PROTOCOLS
 
     @property
@@ -107,6 +108,7 @@ class Registry:
         return self.world.selected_by(host.service) if host.service is not None else self.entry_workloads(host)
 
     def entry_workloads(self, host: Host) -> tuple[Pods, ...]:
+        """The workloads that a ServiceEntry selects."""
         labels = selector(host.resource, "workloadSelector")
         return self.world.select(host.namespace, labels) if labels and host.service is None else ()
 
@@ -207,12 +209,15 @@ class Scope:
         if self.resource is None or not self.hosts:
             return True
         return any(
-            home in ("*", host.namespace) and host_matches(pattern, host.name) and (only in (None, port) or port is None)
+            home in ("*", host.namespace)
+            and host_matches(pattern, host.name)
+            and (only in (None, port) or port is None)
             for home, pattern, only in self.hosts
         )
 
     @property
     def signature(self) -> tuple[object, ...]:
+        """Equal for workloads that are told the same."""
         return self.namespace, id(self.resource)
 
 

@@ -7,6 +7,7 @@ in the client's terms, so everything here is a pre-image.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, Protocol
 
 from partner_mesh.analysis import automaton as fa
@@ -30,6 +31,7 @@ class Unchanged:
     """No rewrite."""
 
     def before(self, paths: StringSet) -> StringSet:
+        """See `PathRewrite`."""
         return paths
 
 
@@ -40,6 +42,7 @@ class Whole:
     path: str
 
     def before(self, paths: StringSet) -> StringSet:
+        """See `PathRewrite`."""
         return StringSet.ALL if self.path in paths else StringSet.NONE
 
 
@@ -51,6 +54,7 @@ class Prefix:
     new: str
 
     def before(self, paths: StringSet) -> StringSet:
+        """See `PathRewrite`."""
         rest = paths.automaton().residual(self.new)
         if not rest.accepting:
             return StringSet.NONE
@@ -97,7 +101,7 @@ def _substituted(match: str, replacement: str, wanted: Automaton, *, whole: bool
     start = fragments.state()
     matched = fa.concatenation(*(part.language for part in parts))
     # States of the transducer: which part is being read, the part's own state, the state of the rewritten path.
-    ends = _read(fragments, start, parts, kept, pieces, wanted)
+    ends = _read(fragments, start, parts, kept=kept, pieces=pieces, wanted=wanted)
     rewritten = fragments.determined(start, ends)
     unmatched = fa.difference(wanted, matched)  # left as they are
     return fa.union(rewritten, unmatched)
@@ -111,7 +115,7 @@ class _Part:
 
 
 def _read(
-    fragments: fa.Fragments, start: int, parts: list[_Part], kept: list[int], pieces: list[str], wanted: Automaton
+    fragments: fa.Fragments, start: int, parts: list[_Part], *, kept: list[int], pieces: list[str], wanted: Automaton
 ) -> list[int]:
     """Reads the original path part by part while `wanted` reads what becomes of it; the states where both accept."""
     frontier: list[tuple[int, int]] = [(start, wanted.after(pieces[0]))]  # (where we are, where `wanted` is)
@@ -223,7 +227,7 @@ def _closing(text: str, opening: int) -> int:
 
 def _unambiguous(pattern: str, parts: list[_Part]) -> None:
     """A path must fall into the parts in one way: no part but the last may run on into the next one's beginning."""
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in pairwise(parts):
         if part.language.words(1) is not None:
             continue  # a literal
         longer = _continues(part.language)

@@ -21,6 +21,7 @@ from partner_mesh.analysis.topology import World
 
 MESH: Final = "mesh"
 Fate = Literal["route", "redirect", "response", "unknown"]
+NO_REWRITE: Final = Rewrite()
 _KNOWN_MATCH: Final = {
     "name", "uri", "scheme", "method", "authority", "headers", "port", "sourceLabels", "gateways", "queryParams",
     "ignoreUriCase", "withoutHeaders", "sourceNamespace", "statPrefix",
@@ -45,7 +46,7 @@ class Leg:
     fate: Fate
     because: Because
     targets: tuple[Target, ...] = ()
-    rewrite: Rewrite = Rewrite()
+    rewrite: Rewrite = NO_REWRITE
     reason: str = ""
 
 
@@ -95,6 +96,7 @@ class VirtualServices:
         return tuple(sorted(known, key=lambda each: (each[1].name, each[1].namespace, each[0])))
 
     def known_in(self, resource: Resource, namespace: str) -> bool:
+        """Whether proxies of a namespace are told of a VirtualService."""
         exports = exports_of(resource, self.mesh.default_virtual_service_export)
         return visible(exports, resource.namespace, namespace)
 
@@ -117,9 +119,7 @@ def legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> list[Leg]:
 
     Requests that no leg holds are answered 404 by the proxy. Catch-all routes go to the end, as istiod puts them.
     """
-    entries = [
-        entry for resource in resources for entry in _entries(resource, proxy, port)
-    ]
+    entries = [entry for resource in resources for entry in _entries(resource, proxy, port)]
     entries.sort(key=lambda each: each.catch_all)  # stable: the rest keeps its order
     rest = HttpSet.ALL
     found: list[Leg] = []
@@ -293,7 +293,8 @@ def target(destination: Any, namespace: str) -> Target:
     destination = destination if isinstance(destination, Mapping) else {}
     port = destination.get("port")
     number = port.get("number") if isinstance(port, Mapping) else None
-    return Target(full_name(str(destination.get("host") or ""), namespace), str(destination.get("subset") or ""), number)
+    host = full_name(str(destination.get("host") or ""), namespace)
+    return Target(host, str(destination.get("subset") or ""), number)
 
 
 class Rules:
@@ -349,7 +350,7 @@ class DestinationRules:
     def changes_tls(self, name: str) -> bool:
         """Whether any rule for a host, visible to whomever, takes the mesh's identity away from its callers."""
         if name not in self._changing:
-            candidates = self._by_host.get(name) or [each for pattern, each in self._wild if host_matches(pattern, name)]
+            candidates = self._by_host.get(name) or [e for pattern, e in self._wild if host_matches(pattern, name)]
             self._changing[name] = any(mode != "ISTIO_MUTUAL" for each in candidates for mode in _modes(each))
         return self._changing[name]
 

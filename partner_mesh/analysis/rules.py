@@ -117,9 +117,7 @@ class Rule:
     def _source(self, source: Mapping[str, Any]) -> list[Asked]:
         asked: list[Asked] = []
         known = _SOURCE_FIELDS | {_negative(each) for each in _SOURCE_FIELDS}
-        for key in source:
-            if key not in known:
-                asked.append(_cannot_tell(f"source field {key!r} is not modelled"))
+        asked += [_cannot_tell(f"source field {key!r} is not modelled") for key in source if key not in known]
         for field in sorted(_SOURCE_FIELDS):
             values, excluded = _texts(source.get(field)), _texts(source.get(_negative(field)))
             if values or excluded:
@@ -167,7 +165,9 @@ class Rule:
         self.mentioned.addresses += [each for each in (wanted, refused) if each]
 
         def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
-            if peer.remote is None and peer.claims_remote:  # the client writes X-Forwarded-For: any address can be claimed
+            if (
+                peer.remote is None and peer.claims_remote
+            ):  # the client writes X-Forwarded-For: any address can be claimed
                 claims = [Condition("remote.ip", ", ".join(values))] if values else []
                 claims += [Condition("remote.ip", ", ".join(excluded), holds=False)] if excluded else []
                 return YES, tuple(claims)
@@ -196,7 +196,7 @@ class Rule:
 
     # What `when` asks ---------------------------------------------------------------------------------------------
 
-    def _condition(self, condition: Any) -> Asked | PortSet:
+    def _condition(self, condition: Any) -> Asked | PortSet:  # noqa: PLR0911  # one return for each kind of key
         condition = _mapping(condition)
         key = str(condition.get("key") or "")
         values, excluded = _texts(condition.get("values")), _texts(condition.get("notValues"))

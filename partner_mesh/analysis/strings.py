@@ -35,7 +35,7 @@ class StringSet:
         return word in self.literals if self.language is None else self.language.accepts(word)
 
     def __and__(self, other: "StringSet") -> "StringSet":
-        if self is other or self == other or other == StringSet.ALL:
+        if other in (self, StringSet.ALL):
             return self
         if self == StringSet.ALL:
             return other
@@ -57,7 +57,7 @@ class StringSet:
     def __sub__(self, other: "StringSet") -> "StringSet":
         if not self or not other:
             return self
-        if self == other or other == StringSet.ALL:
+        if other in (self, StringSet.ALL):
             return StringSet.NONE
         if self.language is None:
             return _literals(word for word in self.literals if word not in other)
@@ -68,6 +68,7 @@ class StringSet:
         return not self - other
 
     def automaton(self) -> Automaton:
+        """The set as an automaton, whichever way it is kept."""
         return self.language if self.language is not None else _trie(self.literals)
 
     def example(self) -> str | None:
@@ -125,6 +126,7 @@ def _trie(words: frozenset[str]) -> Automaton:
 
 @lru_cache(maxsize=65536)
 def exact(word: str) -> StringSet:
+    """One string."""
     return StringSet(frozenset([word])) if word else StringSet.NONE
 
 
@@ -160,7 +162,7 @@ def authorization_pattern(value: str) -> StringSet:
 
 @lru_cache(maxsize=65536)
 def host_pattern(host: str) -> StringSet:
-    """The Host headers of a Gateway's or VirtualService's host: `*`, `*.suffix` or exact, each with a port or without."""
+    """The Host headers of a Gateway's or VirtualService's host: `*`, `*.suffix` or exact, with a port or without."""
     if host == "*":
         return StringSet.ALL
     if host.startswith("*"):
@@ -212,6 +214,7 @@ REST: Final = full_match(f"[{_SEGMENT_CHARS}/]*")
 
 
 def is_template(path: str) -> bool:
+    """Whether a path of a policy is a template."""
     return "{*}" in path or "{**}" in path
 
 
@@ -231,6 +234,7 @@ def path_template(path: str) -> StringSet:
 
 
 def authorization_path(value: str) -> StringSet:
+    """A value of `paths`: a template, or a pattern like all others."""
     return path_template(value) if is_template(value) else authorization_pattern(value)
 
 
@@ -389,7 +393,7 @@ def _class(ranges: list[tuple[int, int]]) -> str:
 
 def _shown(char: int) -> str:
     text = chr(char)
-    if text.isalnum() and text.isascii() or text in "/_~%&':;,@=<>#!\"`":
+    if (text.isalnum() and text.isascii()) or text in "/_~%&':;,@=<>#!\"`":
         return text
     return f"\\{text}" if text.isascii() and text.isprintable() else f"\\x{{{char:X}}}"
 

@@ -53,7 +53,8 @@ class _Below:
 
     def between(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Stages:
         """What each layer says of a hop. A set of outside addresses stands for the parts that lie in it: of several,
-        one that gets through is enough."""  # noqa: D205
+        one that gets through is enough.
+        """
         if not isinstance(source, Addresses):
             return self._first([source], self._parts(destination), ports)
         few = self._parts(source)

@@ -149,7 +149,9 @@ def partner(index: int, app: str) -> list[dict[str, Any]]:
             "servers": [{
                 "port": {"number": 443, "name": f"https-{name}", "protocol": "HTTPS"},
                 "hosts": [f"istio-partners/{host}"],
-                "tls": {"mode": "MUTUAL", "credentialName": f"{name}-server", "subjectAltNames": [f"calls.{name}.example"]},
+                "tls": {
+                    "mode": "MUTUAL", "credentialName": f"{name}-server", "subjectAltNames": [f"calls.{name}.example"],
+                },
             }],
         }, labels=labels),
         document("VirtualService", "istio-partners", name, {

@@ -201,6 +201,8 @@ def test_rules_see_through_a_certificate_of_a_foreign_ca() -> None:
 
 
 def test_the_policy_that_decides_is_named_with_its_rule() -> None:
-    [denied, allowed] = sorted(opinions("{rules: [{to: [{operation: {methods: [GET]}}]}]}"), key=lambda o: o.verdict.value)[::-1]
+    [denied, allowed] = sorted(
+        opinions("{rules: [{to: [{operation: {methods: [GET]}}]}]}"), key=lambda o: o.verdict.value
+    )[::-1]
     assert {denied.because[0].object, allowed.because[0].object} == {"AuthorizationPolicy pay/p0"}
     assert ("spec", "rules", 0) in {denied.because[0].path, allowed.because[0].path}

@@ -10,12 +10,27 @@ HOSTS = ("a.example", "b.example", "a.example:443", "b.example:80", "c")
 METHODS = ("GET", "POST", "PUT")
 PATHS = ("/", "/a", "/a/b", "/a/b/c", "/b")
 
-host_sets = st.sampled_from([strings.StringSet.ALL, strings.exact("a.example"), strings.host_with_any_port("a.example"),
-                             strings.suffix("example"), strings.host_with_any_port("b.example")])
-method_sets = st.sampled_from([strings.StringSet.ALL, strings.exact("GET"),
-                               strings.exact("GET") | strings.exact("POST")])
-path_sets = st.sampled_from([strings.prefix("/"), strings.prefix("/a"), strings.path_template("/a/{*}"),
-                             strings.exact("/b"), strings.prefix("/a") - strings.prefix("/a/b")])
+host_sets = st.sampled_from(
+    [
+        strings.StringSet.ALL,
+        strings.exact("a.example"),
+        strings.host_with_any_port("a.example"),
+        strings.suffix("example"),
+        strings.host_with_any_port("b.example"),
+    ]
+)
+method_sets = st.sampled_from(
+    [strings.StringSet.ALL, strings.exact("GET"), strings.exact("GET") | strings.exact("POST")]
+)
+path_sets = st.sampled_from(
+    [
+        strings.prefix("/"),
+        strings.prefix("/a"),
+        strings.path_template("/a/{*}"),
+        strings.exact("/b"),
+        strings.prefix("/a") - strings.prefix("/a/b"),
+    ]
+)
 boxes = st.builds(Requests, host_sets, method_sets, path_sets)
 http_sets = st.lists(boxes, max_size=3).map(of)
 

@@ -218,7 +218,9 @@ def test_the_egress_gateway_takes_nobody_without_an_identity(change: dict[str, A
     documents = copy.deepcopy(partner_stack.documents(1))
     rule = object_of(documents, "DestinationRule", "p0-gateway")
     rule["spec"]["subsets"][0]["trafficPolicy"]["tls"].update(change)
-    assert verdicts(ways(documents), "app0/app0[Deployment]", ("api.p0.example", "GET", "/direct-billing/x")) == ["denied"]
+    assert verdicts(ways(documents), "app0/app0[Deployment]", ("api.p0.example", "GET", "/direct-billing/x")) == [
+        "denied"
+    ]
 
 
 def test_an_internal_alias_with_a_prefix_ends_at_the_partners_own_host() -> None:

@@ -34,10 +34,8 @@ def documents(text: str, *, a: dict[str, str] | None = None, b: dict[str, str] |
     ]
     groups = {"PeerAuthentication": "security.istio.io/v1", "AuthorizationPolicy": "security.istio.io/v1",
               "WasmPlugin": "extensions.istio.io/v1alpha1", "ConfigMap": "v1", "Service": "v1"}  # fmt: skip
-    for each in yaml.safe_load_all(text):
-        if each:
-            found.append({"apiVersion": groups.get(each["kind"], "networking.istio.io/v1"), **each})
-    return found
+    more = [each for each in yaml.safe_load_all(text) if each]
+    return [*found, *({"apiVersion": groups.get(each["kind"], "networking.istio.io/v1"), **each} for each in more)]
 
 
 def answer(
@@ -59,28 +57,35 @@ def answer(
     return holding[0].verdict.value, holding[0].decided_by[-1].layer if holding[0].decided_by else ""
 
 
+def peers_of_b(spec: str) -> str:
+    """A PeerAuthentication in b's namespace."""
+    return "{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {%s}}" % spec  # noqa: UP031  # braces
+
+
+B_ALONE = "selector: {matchLabels: {app: b}}"
+PLAIN = """
+kind: DestinationRule
+metadata: {name: b, namespace: a}
+spec: {host: b.b.svc.cluster.local, trafficPolicy: {tls: {mode: DISABLE}}}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "a", "expected"),
     [
         (STRICT, None, "allowed"),
         (STRICT, {}, "denied"),  # no sidecar at the source: nothing to show
         ("", {}, "allowed"),
-        (STRICT + "\n---\n{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {mtls: {mode: PERMISSIVE}}}",
-         {}, "allowed"),
-        (STRICT + "\n---\n{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {mtls: {mode: UNSET}}}",
-         {}, "denied"),
-        ("{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {selector: {matchLabels: {app: b}}, "
-         "mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: PERMISSIVE}}}}", {}, "allowed"),
-        ("{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {selector: {matchLabels: {app: b}}, "
-         "portLevelMtls: {8080: {mode: STRICT}}}}", {}, "denied"),
-        (STRICT + "\n---\n{kind: DestinationRule, metadata: {name: b, namespace: a}, "
-         "spec: {host: b.b.svc.cluster.local, trafficPolicy: {tls: {mode: DISABLE}}}}", None, "denied"),
+        (STRICT + "\n---\n" + peers_of_b("mtls: {mode: PERMISSIVE}"), {}, "allowed"),
+        (STRICT + "\n---\n" + peers_of_b("mtls: {mode: UNSET}"), {}, "denied"),
+        (peers_of_b(B_ALONE + ", mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: PERMISSIVE}}"), {}, "allowed"),
+        (peers_of_b(B_ALONE + ", portLevelMtls: {8080: {mode: STRICT}}"), {}, "denied"),
+        (STRICT + "\n---\n" + PLAIN, None, "denied"),
         (PERMIT_A, None, "allowed"),
         (PERMIT_A, {}, "denied"),
-        (PERMIT_A + "---\n{kind: PeerAuthentication, metadata: {name: b, namespace: b}, spec: {mtls: {mode: DISABLE}}}",
-         None, "denied"),  # without mTLS there is no principal
+        (PERMIT_A + "---\n" + peers_of_b("mtls: {mode: DISABLE}"), None, "denied"),  # without mTLS no principal
     ],
-)  # fmt: skip
+)
 def test_who_gets_in(text: str, a: dict[str, str] | None, expected: str) -> None:
     assert answer(documents(text, a=a))[0] == expected
 
@@ -98,18 +103,18 @@ def test_an_outsider_cannot_show_an_identity() -> None:
     assert answer(documents(STRICT), "outside")[:2] == ("denied", "mTLS")
 
 
+FILTER = "{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {%s}}"
+
+
 @pytest.mark.parametrize(
     ("extra", "expected"),
     [
-        ("{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {configPatches: [{match: {context: SIDECAR_INBOUND}}]}}",
-         "unknown"),
-        ("{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {configPatches: [{match: {context: GATEWAY}}]}}",
-         "allowed"),
-        ("{kind: EnvoyFilter, metadata: {name: f, namespace: b}, spec: {workloadSelector: {labels: {app: z}}, "
-         "configPatches: [{}]}}", "allowed"),
+        (FILTER % "configPatches: [{match: {context: SIDECAR_INBOUND}}]", "unknown"),
+        (FILTER % "configPatches: [{match: {context: GATEWAY}}]", "allowed"),
+        (FILTER % "workloadSelector: {labels: {app: z}}, configPatches: [{}]", "allowed"),
         ("{kind: WasmPlugin, metadata: {name: w, namespace: istio-system}, spec: {}}", "unknown"),
     ],
-)  # fmt: skip
+)
 def test_extensions_make_the_answer_unknown(extra: str, expected: str) -> None:
     assert answer(documents(STRICT + "\n---\n" + extra))[0] == expected
 
@@ -124,6 +129,11 @@ kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
 data: {mesh: "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}
 """
+WRITTEN = """---
+kind: ServiceEntry
+metadata: {name: w, namespace: a}
+spec: {hosts: [w.example], addresses: [0.0.0.0/0], ports: [{number: 443, name: tls, protocol: TLS}]}
+"""
 SIDECAR = "{kind: Sidecar, metadata: {name: default, namespace: a}, spec: {egress: [{hosts: [%s]}]}}"
 
 
@@ -137,11 +147,9 @@ SIDECAR = "{kind: Sidecar, metadata: {name: default, namespace: a}, spec: {egres
         (CLOSED + "---\n" + SIDECAR % "'./*'", B, 8080, ("denied", "egress registry")),
         (CLOSED + "---\n" + SIDECAR % "'b/*'", B, 8080, ("allowed", "egress registry")),
         (CLOSED + "---\n" + SIDECAR % "'*/b.b.svc.cluster.local'", B, 8080, ("allowed", "egress registry")),
-        (CLOSED + "---\n{kind: ServiceEntry, metadata: {name: w, namespace: a}, spec: {hosts: [w.example], "
-         "addresses: [0.0.0.0/0], ports: [{number: 443, name: tls, protocol: TLS}]}}", "outside", 443,
-         ("allowed", "egress registry")),
+        (CLOSED + WRITTEN, "outside", 443, ("allowed", "egress registry")),
     ],
-)  # fmt: skip
+)
 def test_the_registry_lets_out_what_it_knows(text: str, destination: Any, port: int, expected: tuple[str, str]) -> None:
     verdict, layer = answer(documents(text), A, destination, port=port)
     assert verdict == expected[0]

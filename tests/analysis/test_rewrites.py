@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partner_mesh.analysis import strings
+from partner_mesh.analysis.http import HttpSet, Requests, of
 from partner_mesh.analysis.regex import Unmodelled
 from partner_mesh.analysis.rewrites import PathRewrite, Prefix, Rewrite, Substitution, Unchanged, Whole
-from partner_mesh.analysis.http import HttpSet, Requests, of
 from partner_mesh.analysis.strings import StringSet
 
 paths = st.lists(st.sampled_from(["a", "b", "v1", "x.y", ""]), min_size=1, max_size=4).map(lambda p: "/" + "/".join(p))
@@ -56,7 +56,13 @@ def test_substitutions_agree_with_doing_them(match: str, replacement: str, after
 
 @pytest.mark.parametrize(
     ("match", "replacement"),
-    [("/v1", "/"), (r"^/(a)(b)$", r"/\2\1"), (r"^/(a)$", r"/\1\1"), (r"^/((a)b)$", r"/\1"), (r"^/(a*)(a*)$", r"/\1-\2")],
+    [
+        ("/v1", "/"),
+        (r"^/(a)(b)$", r"/\2\1"),
+        (r"^/(a)$", r"/\1\1"),
+        (r"^/((a)b)$", r"/\1"),
+        (r"^/(a*)(a*)$", r"/\1-\2"),
+    ],
 )
 def test_what_cannot_be_turned_round_is_refused(match: str, replacement: str) -> None:
     with pytest.raises(Unmodelled):
