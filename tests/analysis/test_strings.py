@@ -11,6 +11,7 @@ from partner_mesh.analysis.regex import Unmodelled, full_match
 from partner_mesh.analysis.strings import StringSet
 
 SMALL = "ab/:."
+Named = tuple[StringSet, re.Pattern[str]]
 words = st.text(SMALL, max_size=6)
 filled = st.text(SMALL, min_size=1, max_size=4)
 _TEMPLATES = ("/a/{*}", "/{*}/b", "/{**}", "/a/{**}", "/{*}/{*}", "/a.{*}")
@@ -32,7 +33,7 @@ sets_and_oracles = st.one_of(
 
 
 @given(sets_and_oracles, sets_and_oracles, words)
-def test_algebra_agrees_with_membership(one: tuple, two: tuple, word: str) -> None:
+def test_algebra_agrees_with_membership(one: Named, two: Named, word: str) -> None:
     (left, left_oracle), (right, right_oracle) = one, two
     in_left, in_right = bool(word and left_oracle.fullmatch(word)), bool(word and right_oracle.fullmatch(word))
     assert (word in left) == in_left
@@ -42,7 +43,7 @@ def test_algebra_agrees_with_membership(one: tuple, two: tuple, word: str) -> No
 
 
 @given(sets_and_oracles, sets_and_oracles, sets_and_oracles)
-def test_equal_sets_are_equal_values(one: tuple, two: tuple, three: tuple) -> None:
+def test_equal_sets_are_equal_values(one: Named, two: Named, three: Named) -> None:
     a, b, c = one[0], two[0], three[0]
     assert (a | b) - c == (a - c) | (b - c)
     assert a - (b | c) == (a - b) & (a - c)
@@ -51,7 +52,7 @@ def test_equal_sets_are_equal_values(one: tuple, two: tuple, three: tuple) -> No
 
 
 @given(sets_and_oracles, sets_and_oracles)
-def test_an_example_is_a_member_and_there_is_one_unless_empty(one: tuple, two: tuple) -> None:
+def test_an_example_is_a_member_and_there_is_one_unless_empty(one: Named, two: Named) -> None:
     difference = one[0] - two[0]
     example = difference.example()
     assert (example is None) == (not difference)
@@ -60,7 +61,7 @@ def test_an_example_is_a_member_and_there_is_one_unless_empty(one: tuple, two: t
 
 @given(sets_and_oracles, sets_and_oracles, words)
 @settings(max_examples=150)
-def test_what_is_printed_means_the_set(one: tuple, two: tuple, word: str) -> None:
+def test_what_is_printed_means_the_set(one: Named, two: Named, word: str) -> None:
     """Read back with the meaning the patterns are documented to have."""
     for shown in (one[0] | two[0], one[0] - two[0], one[0] & two[0]):
         assert (word in _read(shown.patterns())) == (word in shown)
