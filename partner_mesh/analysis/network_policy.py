@@ -10,7 +10,7 @@ from typing import Any, Final
 from partner_mesh.analysis.layers import NETWORK_POLICY, Because
 from partner_mesh.analysis.policies import Action, Direction, NamedPort, Policy, Ports, Rule
 from partner_mesh.analysis.resources import Note, Resource
-from partner_mesh.analysis.selectors import SelectorError, label_selector
+from partner_mesh.analysis.selectors import In, Selector, SelectorError, label_selector
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import NAME_LABEL, World
 from partner_mesh.analysis.universe import Universe
@@ -138,17 +138,19 @@ class _Reader:
             return chosen & self.universe.namespace(self.resource.namespace), 0
         selector = label_selector(namespace)
         chosen &= selector.mask(self.universe.namespace_labels)
+        if not self.universe.controllers:
+            return chosen, 0
         if not selector.keys() and not label_selector(pod).keys():
             return chosen | self.universe.controllers, 0
         return chosen, self.universe.controllers if self._beyond(selector) else 0
 
-    def _beyond(self, selector: Any) -> bool:
+    def _beyond(self, selector: Selector) -> bool:
         """Whether a namespace selector may mean a namespace that is not among the objects."""
         if selector.keys() != {NAME_LABEL}:
             return True
-        known = tuple({NAME_LABEL: name} for name in self.universe.world.namespaces)
-        values = getattr(selector, "values", None)
-        return values is None or not all(any(each[NAME_LABEL] == value for each in known) for value in values)
+        return not isinstance(selector, In) or any(
+            value not in self.universe.world.namespaces for value in selector.values
+        )
 
     @staticmethod
     def _ports(written: Any) -> tuple[Ports, list[str]]:

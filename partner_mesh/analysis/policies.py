@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from partner_mesh.analysis.layers import NETWORK_POLICY, Because, Verdict
 from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.selectors import Mask
+from partner_mesh.analysis.selectors import Mask, positions
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.universe import Universe
 
@@ -160,6 +160,13 @@ class Evaluator:
         self.tiers = tuple(tiers)
         self.universe = universe
         self._tables: dict[object, Table] = {}
+        self._by_subject: list[dict[int, list[Policy]]] = []
+        for tier in self.tiers:
+            found: dict[int, list[Policy]] = {}
+            for policy in tier.policies:
+                for position in positions(policy.subjects | policy.perhaps):
+                    found.setdefault(position, []).append(policy)
+            self._by_subject.append(found)
 
     def table(self, position: int, direction: Direction) -> Table:
         """What is decided for the workload at a position."""
@@ -190,11 +197,11 @@ class Evaluator:
 
     def _applying(self, position: int, direction: Direction) -> Iterator[tuple[Tier, list[_Selection]]]:
         """The tiers that hold a policy for the workload, with those policies and their rules that mean it."""
-        for tier in self.tiers:
+        for tier, by_subject in zip(self.tiers, self._by_subject, strict=True):
             found: list[_Selection] = []
-            for policy in tier.policies:
+            for policy in by_subject.get(position, ()):
                 rules = policy.rules(direction)
-                if rules is not None and (policy.subjects | policy.perhaps) >> position & 1:
+                if rules is not None:
                     if any(rule.subjects is not None for rule in rules):
                         rules = tuple(r for r in rules if r.subjects is None or r.subjects >> position & 1)
                     found.append((policy, rules))

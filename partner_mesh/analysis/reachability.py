@@ -107,6 +107,10 @@ class Reach:
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
         self._answers: dict[tuple[int, int, int, PortSet], Sequence[Opinion]] = {}
+        # By identity; the values hold what the keys mean, so that no identity is used twice.
+        self._states: dict[int, _State] = {}
+        self._decisions: dict[tuple[int, PortSet], tuple[_State, Decisions]] = {}
+        self._further: dict[tuple[int, int], tuple[_State, Sequence[Opinion], _State]] = {}
         self._kinds = [self._numbered(layer) for layer in self.layers]
 
     @classmethod
@@ -162,15 +166,37 @@ class Reach:
         return (self.universe.workloads | self.universe.outside) & ~(1 << source)
 
     def _row(self, source: int, wanted: Mask, ports: PortSet) -> Row:
-        merged: dict[Decisions, Mask] = {}
+        found: dict[int, Mask] = {}  # decisions, by identity: they are made once for each kind of answer
+        meaning: dict[int, Decisions] = {}
         for mask, opinions in self.network.row(source):
             if not (group := mask & wanted):
                 continue
-            state = asked(_ALL_OPEN, opinions)
-            for part, after in self._closer(source, group, state):
-                decisions = decided(after) if ports == PortSet.ALL else tuple(_narrowed(decided(after), ports))
-                merged[decisions] = merged.get(decisions, 0) | part
-        return tuple((mask, decisions) for decisions, mask in merged.items() if decisions)
+            for part, state in self._closer(source, group, self._begun(opinions)):
+                decisions = self._decided(state, ports)
+                meaning[id(decisions)] = decisions
+                found[id(decisions)] = found.get(id(decisions), 0) | part
+        return tuple((mask, meaning[each]) for each, mask in found.items() if meaning[each])
+
+    def _begun(self, opinions: tuple[Opinion, ...]) -> _State:
+        """A pair after the network layer; the layer itself keeps `opinions` alive."""
+        known = self._states.get(id(opinions))
+        if known is None:
+            known = self._states[id(opinions)] = asked(_ALL_OPEN, opinions)
+        return known
+
+    def _decided(self, state: _State, ports: PortSet) -> Decisions:
+        key = (id(state), ports)
+        if key not in self._decisions:
+            whole = decided(state)
+            self._decisions[key] = state, whole if ports == PortSet.ALL else tuple(_narrowed(whole, ports))
+        return self._decisions[key][1]
+
+    def _asked(self, before: _State, opinions: Sequence[Opinion]) -> _State:
+        """`asked`, once for each state and answer."""
+        key = (id(before), id(opinions))
+        if key not in self._further:
+            self._further[key] = before, opinions, asked(before, opinions)
+        return self._further[key][2]
 
     def _closer(self, source: int, group: Mask, state: _State) -> Iterator[tuple[Mask, _State]]:
         """The group parted by what the other layers say, each layer asked once for each kind of destination."""
@@ -187,7 +213,7 @@ class Reach:
                         endpoints, first = self.universe.endpoints, (members & -members).bit_length() - 1
                         self._answers[key] = tuple(layer.opinions(endpoints[source], endpoints[first], key[3]))
                     opinions = self._answers[key]
-                    after.append((members, asked(before, opinions)))
+                    after.append((members, self._asked(before, opinions)))
             parts = after
         yield from parts
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from partner_mesh.analysis.layers import Addresses, Because, Endpoint, HttpSet, Verdict
 from partner_mesh.analysis.resources import Note
-from partner_mesh.analysis.selectors import Mask, mask_of, positions
+from partner_mesh.analysis.selectors import Mask, positions
 from partner_mesh.analysis.sets import PortSet
 
 VERSION: Final = 1
@@ -47,7 +47,7 @@ class Connection:
     def documents(self) -> Iterator[dict[str, Any]]:
         """The connection as the published form has it: one entry a protocol, and a CIDR where addresses are meant."""
         http = None if self.http is None else self.http.document()
-        decided_by = _distinct(self.decided_by)
+        decided_by = distinct(self.decided_by)
         for source in endpoint_documents(self.source):
             for destination in endpoint_documents(self.destination):
                 for protocol, ports in self.ports.by_protocol():
@@ -69,7 +69,7 @@ def endpoint_documents(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [endpoint.document()]
 
 
-def _distinct(because: Sequence[Because]) -> list[dict[str, Any]]:
+def distinct(because: Sequence[Because]) -> list[dict[str, Any]]:
     """Reasons without repetition: two rules of one policy are one object."""
     found: list[dict[str, Any]] = []
     for each in because:
@@ -81,34 +81,37 @@ def _distinct(because: Sequence[Because]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
-    """Every verdict. `rows[i]` belongs to the endpoint `sources[i]`; masks number `endpoints`."""
+    """Every verdict. `rows[i]` belongs to the endpoint `sources[i]`; masks number `endpoints`.
+
+    `journeys` are the connections that lead through a gateway: partners, users and applications that call outside.
+    """
 
     endpoints: tuple[Endpoint, ...]
     sources: tuple[int, ...]
     rows: tuple[Row, ...]
     notes: tuple[Note, ...] = ()
+    journeys: tuple[Connection, ...] = ()
     _by_source: Mapping[int, Row] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_source", dict(zip(self.sources, self.rows, strict=True)))
 
-    def connections(self) -> Iterator[Connection]:
-        """Every connection, sources and destinations in the order of `endpoints`."""
+    def pairs(self) -> Iterator[tuple[Endpoint, Endpoint, Decisions]]:
+        """(source, destination, decisions) of every direct pair, both in the order of `endpoints`."""
         for source, row in zip(self.sources, self.rows, strict=True):
             answers: dict[int, Decisions] = {}
             for mask, decisions in row:
                 for destination in positions(mask):
                     answers[destination] = decisions
             for destination in sorted(answers):
-                for each in answers[destination]:
-                    yield Connection(
-                        self.endpoints[source],
-                        self.endpoints[destination],
-                        each.verdict,
-                        each.ports,
-                        each.decided_by,
-                        each.http,
-                    )
+                yield self.endpoints[source], self.endpoints[destination], answers[destination]
+
+    def connections(self) -> Iterator[Connection]:
+        """Every connection: pair by pair, then the journeys."""
+        for source, destination, decisions in self.pairs():
+            for each in decisions:
+                yield Connection(source, destination, each.verdict, each.ports, each.decided_by, each.http)
+        yield from self.journeys
 
     def between(self, source: Endpoint, destination: Endpoint) -> Decisions:
         """The decisions for one pair; none where the pair was not asked about."""
@@ -123,13 +126,21 @@ class Results:
         found = dict.fromkeys(Verdict, 0)
         for row in self.rows:
             for mask, decisions in row:
-                for each in decisions:
-                    found[each.verdict] += mask.bit_count()
+                for decision in decisions:
+                    found[decision.verdict] += mask.bit_count()
+        for journey in self.journeys:
+            found[journey.verdict] += 1
         return found
 
     def document(self) -> dict[str, Any]:
-        """The published form, whole. For a large table prefer `json_chunks`."""
-        return {"version": VERSION, "connections": [d for each in self.connections() for d in each.documents()]}
+        """The published form, whole. A large table is better written with `partner_mesh.report.reach_json`."""
+        return {
+            "version": VERSION,
+            "connections": [document for each in self.connections() for document in each.documents()],
+            "notes": [note_document(note) for note in self.notes],
+        }
 
 
-__all__ = ["VERSION", "Connection", "Decision", "Decisions", "Results", "Row", "endpoint_documents", "mask_of"]
+def note_document(note: Note) -> dict[str, Any]:
+    """A note as the published form has it."""
+    return {"file": note.source.file, "line": note.source.line, "text": note.text}

@@ -11,6 +11,7 @@ between two pods a missing rule is a refusal only where their node selectors kee
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import (
@@ -43,7 +44,7 @@ class GroupRule:
 
     ports: PortSet
     addresses: AddressSet
-    groups: tuple[str, ...]
+    groups: frozenset[str]
     because: Because
     trouble: str = ""
 
@@ -99,7 +100,8 @@ class SecurityGroupLayer:
         if isinstance(endpoint, Workload):
             pods = self.world.workloads[endpoint]
             held = self._held.get(endpoint)
-            return held, tuple(sorted(pods.node_selector.items())), pods.addresses
+            groups = (held.ids, held.trouble, held.policies) if held is not None and held.trouble else held and held.ids
+            return groups, tuple(sorted(pods.node_selector.items())), pods.addresses
         return endpoint if self._held else None
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
@@ -165,9 +167,9 @@ class SecurityGroupLayer:
             unsure = bool(addresses & rule.addresses) if addresses else bool(rule.addresses or rule.groups)
             return False, _POD_ADDRESS if unsure else ""
         held = self._held.get(other)
-        if held is not None and set(held.ids) & set(rule.groups):
+        if held is not None and not rule.groups.isdisjoint(held.ids):
             return True, ""
-        if held is None and any(each not in self._used for each in rule.groups):
+        if held is None and not rule.groups <= self._used:
             return False, _NODE_GROUPS
         return False, _POD_ADDRESS if rule.addresses and not addresses else ""
 
@@ -181,9 +183,7 @@ class SecurityGroupLayer:
         ids: list[str] = []
         chosen: list[Resource] = []
         trouble = ""
-        for resource in self.world.of(POLICIES, "SecurityGroupPolicy"):
-            if resource.namespace != pods.namespace:
-                continue
+        for resource in self._policies.get(pods.namespace, ()):
             try:
                 selected = self._selects(resource, pods)
             except SelectorError as error:
@@ -204,17 +204,24 @@ class SecurityGroupLayer:
 
     def _selects(self, resource: Resource, pods: Pods) -> bool:
         spec = resource.spec
-        selectors = [(spec.get("podSelector"), pods.labels), (spec.get("serviceAccountSelector"), self._account(pods))]
+        account = self._accounts.get((pods.namespace, pods.service_account), {})
+        selectors = [(spec.get("podSelector"), pods.labels), (spec.get("serviceAccountSelector"), account)]
         given: list[tuple[Selector, Mapping[str, str]]] = [
             (label_selector(written), labels) for written, labels in selectors if written is not None
         ]
         return bool(given) and all(selects(selector, labels) for selector, labels in given)
 
-    def _account(self, pods: Pods) -> Mapping[str, str]:
-        for each in self.world.of("", "ServiceAccount"):
-            if (each.namespace, each.name) == (pods.namespace, pods.service_account):
-                return each.labels
-        return {}
+    @cached_property
+    def _accounts(self) -> dict[tuple[str, str], Mapping[str, str]]:
+        return {(each.namespace, each.name): each.labels for each in self.world.of("", "ServiceAccount")}
+
+    @cached_property
+    def _policies(self) -> dict[str, list[Resource]]:
+        """The SecurityGroupPolicies of each namespace."""
+        found: dict[str, list[Resource]] = {}
+        for resource in self.world.of(POLICIES, "SecurityGroupPolicy"):
+            found.setdefault(resource.namespace, []).append(resource)
+        return found
 
 
 def _addresses(endpoint: Endpoint, world: World) -> AddressSet:
@@ -235,7 +242,7 @@ def _rules(resource: Resource, direction: str) -> Iterator[GroupRule]:
         except (ValueError, TypeError) as error:
             ports, addresses, trouble = PortSet.ALL, AddressSet.ALL, str(error)
         because = Because.of(SECURITY_GROUP, resource, path=("spec", direction, index))
-        yield GroupRule(ports, addresses, tuple(map(str, rule.get("securityGroups") or ())), because, trouble)
+        yield GroupRule(ports, addresses, frozenset(map(str, rule.get("securityGroups") or ())), because, trouble)
 
 
 def _ports(rule: Mapping[str, Any]) -> PortSet:

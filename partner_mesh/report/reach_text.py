@@ -1,0 +1,94 @@
+"""The table for a terminal: connections by source, and a grid like a truth table."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from partner_mesh.analysis.layers import Because, Endpoint, Verdict
+from partner_mesh.analysis.results import Connection, Results, distinct
+from partner_mesh.analysis.sets import PortSet
+
+SIGNS: Final = {Verdict.ALLOWED: ".", Verdict.DENIED: "X", Verdict.UNKNOWN: "?"}
+MIXED: Final = "+"  # some ports or requests so, some otherwise
+COLOURS: Final = {".": "\033[32m", "X": "\033[31m", "?": "\033[33m", "+": "\033[36m"}
+_SHOWN_PATHS: Final = 4
+
+
+def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
+    """A line for each verdict between two ends. Refusals are counted, and shown only where they are asked for."""
+    wanted = [each for each in results.connections() if denied or each.verdict is not Verdict.DENIED]
+    width = max((len(str(each.source)) for each in wanted), default=0)
+    other = max((len(str(each.destination)) for each in wanted), default=0)
+    width, other = min(width, 48), min(other, 48)
+    for source, destination, verdict, ports, requests, because in _merged(wanted):
+        what = f"{ports}{f' {requests}' if requests else ''}"
+        why = "" if verdict is Verdict.ALLOWED else f"  ({because})"
+        yield f"{source!s:<{width}} -> {destination!s:<{other}}  {verdict.value:<7}  {what}{why}"
+    yield ""
+    yield summary(results)
+    yield from (f"note: {note}" for note in results.notes)
+
+
+def _merged(connections: Iterable[Connection]) -> Iterator[tuple[Endpoint, Endpoint, Verdict, PortSet, str, str]]:
+    """Connections of one pair that differ in their reasons alone, as one line."""
+    pair: tuple[Endpoint, Endpoint] | None = None
+    found: dict[tuple[Verdict, str, str], list[PortSet]] = {}
+    for each in connections:
+        if (each.source, each.destination) != pair:
+            if pair is not None:
+                yield from ((*pair, key[0], PortSet.union(ports), *key[1:]) for key, ports in found.items())
+            pair, found = (each.source, each.destination), {}
+        because = "" if each.verdict is Verdict.ALLOWED else reason(each.decided_by)
+        found.setdefault((each.verdict, requests_text(each.http), because), []).append(each.ports)
+    if pair is not None:
+        yield from ((*pair, key[0], PortSet.union(ports), *key[1:]) for key, ports in found.items())
+
+
+def summary(results: Results) -> str:
+    """How many connections there are of each verdict."""
+    count = results.count()
+    return ", ".join(f"{count[verdict]} {verdict.value}" for verdict in Verdict)
+
+
+def reason(because: Sequence[Because]) -> str:
+    """Who decided, in a few words."""
+    said = [each["object"] + (f": {each['reason']}" if "reason" in each else "") for each in distinct(because)]
+    return "; ".join(said[:2]) + (f" and {len(said) - 2} more" if len(said) > 2 else "")
+
+
+def requests_text(http: Any) -> str:
+    """Requests in a line: `GET,POST pay.example.com/v1/*`; "" where all of them are meant."""
+    if http is None:
+        return ""
+    return " | ".join(
+        " ".join(filter(None, (",".join(each["methods"]), ",".join(each["hosts"]), _some(each["paths"]))))
+        for each in http.document()
+    )
+
+
+def _some(values: Sequence[str]) -> str:
+    more = f",… {len(values) - _SHOWN_PATHS} more" if len(values) > _SHOWN_PATHS else ""
+    return ",".join(values[:_SHOWN_PATHS]) + more
+
+
+def grid(results: Results, *, colour: bool = False) -> Iterator[str]:
+    """A square of signs: `.` allowed, `X` denied, `?` unknown, `+` some ports or requests so, some otherwise."""
+    cells: dict[Endpoint, dict[Endpoint, str]] = {}
+    for each in results.connections():
+        sign = SIGNS[each.verdict]
+        row = cells.setdefault(each.source, {})
+        row[each.destination] = sign if row.get(each.destination, sign) == sign else MIXED
+    columns = list(dict.fromkeys(destination for row in cells.values() for destination in row))
+    width = max((len(str(each)) for each in cells), default=0)
+    digits = len(str(len(columns)))
+    for place in range(digits):
+        yield " " * (width + 1) + "".join(f"{number:>{digits}}"[place] for number in range(1, len(columns) + 1))
+    for source, row in cells.items():
+        signs = "".join(_painted(row.get(each, " "), colour=colour) for each in columns)
+        yield f"{source!s:<{width}} {signs}"
+    yield ""
+    yield from (f"{number:>{digits}} {each}" for number, each in enumerate(columns, 1))
+    yield f". allowed   X denied   ? unknown   {MIXED} some ports or requests so, some otherwise"
+
+
+def _painted(sign: str, *, colour: bool) -> str:
+    return f"{COLOURS[sign]}{sign}\033[0m" if colour and sign in COLOURS else sign
