@@ -17,6 +17,7 @@ from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped
 from pulumi.runtime import Settings, configure, register_stack_transformation, rpc, set_all_config
 from pulumi.runtime.mocks import MockEngine
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import run_in_stack
 
 from components.stand_in import StandIn, unknown_additions
@@ -102,9 +103,24 @@ def record(
 _LOG: Final = logging.getLogger("partner_mesh.recording")
 
 
-def _observed(program: Callable[[], object], constructed: Callable[[pulumi.ResourceTransformationArgs], None]) -> None:
+async def _observed(
+    program: Callable[[], object], constructed: Callable[[pulumi.ResourceTransformationArgs], None]
+) -> None:
     register_stack_transformation(constructed)
     program()
+    await _settled()
+
+
+async def _settled() -> None:
+    """Await what the program left pending, all of it at once; a failure is left to the SDK, which raises it.
+
+    The SDK's own loop (pulumi.runtime.stack.wait_for_rpcs) puts a callback on everything pending each time that one
+    thing is done: with a thousand partners that square is minutes.
+    """
+    while pending := [task for task in (*SETTINGS.outputs, *SETTINGS.rpc_manager.rpcs) if not task.done()]:
+        done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+        if any(task.cancelled() or task.exception() is not None for task in done):
+            return
 
 
 class _Inline(ThreadPoolExecutor):
