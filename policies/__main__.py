@@ -17,13 +17,14 @@ from pulumi_policy import (
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the engine starts the pack in a folder of its own
 
 from policies import aws_rules, kubernetes_rules
+from policies.plain import plain
 from policies.rule import Resource, Rule, StackRule
 
 
 def _resource_policy(rule: Rule) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
         if rule.applies(args.resource_type):
-            for sentence in rule.check(args.props):
+            for sentence in rule.check(plain(args.props)):
                 report_violation(sentence, None)
 
     return ResourceValidationPolicy(rule.name, rule.description, validate)
@@ -31,7 +32,7 @@ def _resource_policy(rule: Rule) -> ResourceValidationPolicy:
 
 def _stack_policy(rule: StackRule) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report_violation: Callable[..., None]) -> None:
-        resources = [Resource(r.resource_type, r.name, r.props) for r in args.resources]
+        resources = [Resource(r.resource_type, r.name, plain(r.props)) for r in args.resources]
         urns = {r.name: r.urn for r in args.resources}
         for name, sentence in rule.check(resources):
             report_violation(sentence, urns[name])

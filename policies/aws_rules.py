@@ -35,9 +35,10 @@ def _cluster_access(cluster: Props) -> Iterator[str]:
 
 
 def _open_ingress(rule: Props) -> Iterator[str]:
+    ports = (field(rule, "fromPort"), field(rule, "toPort"))
     for key in ("cidrIpv4", "cidrIpv6"):
-        if field(rule, key) in WORLD and not (field(rule, "fromPort") == 443 == field(rule, "toPort")):
-            yield "the internet may reach more than port 443: name the addresses or the ports"
+        if field(rule, key) in WORLD and ports not in ((443, 443), (80, 80)):  # 80: where browsers are sent on to 443
+            yield "the internet may reach more than ports 443 and 80: name the addresses or the ports"
 
 
 def _undescribed(rule: Props) -> Iterator[str]:
@@ -131,7 +132,7 @@ RULES: tuple[Rule, ...] = (
     Rule("eks-access-entries", "Access is by access entries alone.", ("aws:eks/cluster:Cluster",), _cluster_access),
     Rule(
         "open-group",
-        "The internet reaches 443 at most.",
+        "The internet reaches 443 and 80 at most.",
         ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",),
         _open_ingress,
     ),

@@ -58,8 +58,10 @@ def _destination_tls(rule: Props) -> Iterator[str]:
 def _service_entry(entry: Props) -> Iterator[str]:
     if any("*" in str(host) for host in items(entry, "spec", "hosts")):
         yield "a wildcard host opens more than one outside party: name the host"
-    if field(entry, "spec", "resolution") in (None, "NONE", "DYNAMIC_DNS"):
-        yield "resolution leaves the address to the caller: use DNS"
+    # NONE sends on to whatever address was called: with `addresses`, which only match themselves, that is one of these.
+    named = bool(list(items(entry, "spec", "addresses")))
+    if field(entry, "spec", "resolution") in (None, "NONE", "DYNAMIC_DNS") and not named:
+        yield "resolution leaves the address to the caller: use DNS, or name the addresses"
     exported = list(items(entry, "spec", "exportTo"))
     if not exported or "*" in exported:
         yield "every namespace learns the host: name its consumers in exportTo"
@@ -115,7 +117,7 @@ def _closed_namespaces(resources: Sequence[Resource]) -> Iterator[tuple[str, str
     for resource in resources:
         if resource.type == _NAMESPACE:
             name = field(resource.props, "metadata", "name")
-            if name not in closed:
+            if name is not None and name not in closed:  # None: a preview without a cluster shows no metadata
                 yield resource.name, f"namespace {name} has no NetworkPolicy that denies by default in both directions"
 
 

@@ -29,6 +29,7 @@ class Outcome:
 
     steps: dict[str, str] = field(default_factory=dict)
     diagnostics: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)  # of a policy pack
 
     def heard(self, event: automation.EngineEvent) -> None:
         """Called by the engine for each of its events."""
@@ -36,6 +37,8 @@ class Outcome:
             step = event.resource_pre_event.metadata
             if not _DEFAULT_PROVIDER.search(step.urn):
                 self.steps[step.urn] = str(step.op.value)
+        if (violation := event.policy_event) is not None and violation.enforcement_level == "mandatory":
+            self.violations.append(f"{violation.policy_name} {violation.resource_urn}: {violation.message}")
         remark = event.diagnostic_event
         if remark is not None and remark.severity in _LOUD and not _OF_THE_INSTALLATION.search(remark.message):
             self.diagnostics.append(remark.message.strip())
@@ -57,8 +60,9 @@ class Deployment:
     directory: Path
     _stack: automation.Stack
 
-    def preview(self) -> Outcome:
-        return _outcome(lambda heard: self._stack.preview(on_event=heard))
+    def preview(self, policy_pack: Path | None = None) -> Outcome:
+        packs = None if policy_pack is None else [str(policy_pack)]
+        return _outcome(lambda heard: self._stack.preview(on_event=heard, policy_packs=packs))
 
     def up(self) -> Outcome:
         return _outcome(lambda heard: self._stack.up(on_event=heard))

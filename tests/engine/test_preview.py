@@ -15,11 +15,16 @@ pytestmark = pytest.mark.engine
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_a_first_preview_is_complete_and_is_what_plan_says(stack: str, aws: Mapping[str, str], tmp_path: Path) -> None:
-    """Every resource that `partner-mesh plan` shows would be created, by the same URN, and nothing else; no warning."""
-    outcome = deployment(tmp_path, stack, [REPOSITORY / f"Pulumi.{stack}.yaml", REPOSITORY / "partners"], aws).preview()
+    """Every resource that `partner-mesh plan` shows would be created, by the same URN, and nothing else. No warning;
+    the policy pack, which the engine runs on each of them, finds nothing.
+    """
+    files = [REPOSITORY / name for name in (f"Pulumi.{stack}.yaml", "partners", "policies")]
+    program = deployment(tmp_path, stack, files, aws)
+    outcome = program.preview(policy_pack=program.directory / "policies")
     configuration = load_stack(stack, REPOSITORY)
     planned = {one.urn for one in record(lambda: deploy(configuration), stack=stack, preview=True)}
     assert len(planned) > 100
     assert set(outcome.of("create")) == planned
     assert outcome.by_operation() == {"create": len(planned)}
+    assert outcome.violations == []
     assert outcome.diagnostics == []

@@ -52,10 +52,12 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[tuple[dict[str, Any], str]]]] 
     "open-group": (
         [
             {"cidrIpv4": "0.0.0.0/0", "fromPort": 443, "toPort": 443},
+            {"cidrIpv4": "0.0.0.0/0", "fromPort": 80, "toPort": 80},
             {"cidrIpv4": "10.0.0.0/8", "fromPort": 22, "toPort": 22},
         ],
         [
             ({"cidrIpv4": "0.0.0.0/0", "fromPort": 22, "toPort": 22}, "443"),
+            ({"cidrIpv4": "0.0.0.0/0", "fromPort": 80, "toPort": 443}, "443"),
             ({"cidrIpv6": "::/0", "ipProtocol": "-1"}, "443"),
         ],
     ),
@@ -139,7 +141,7 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[tuple[dict[str, Any], str]]]] 
         ],
     ),
     "service-entry": (
-        [spec(**ENTRY)],
+        [spec(**ENTRY), spec(**{**ENTRY, "resolution": "NONE", "addresses": ["10.40.64.0/20"]})],
         [
             (spec(**{**ENTRY, "hosts": ["*.acme.example"]}), "wildcard"),
             (spec(**{**ENTRY, "resolution": "NONE"}), "resolution"),
