@@ -6,18 +6,19 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from cryptography import x509
 
-from lab import http
+from lab import http, http2
 from lab.network import OUTSIDE, inside
 from lab.pki import Pair
-from lab.probe import ClientCertificate, Observation, Outcome, Probe
+from lab.probe import ClientCertificate, Observation, Outcome, Probe, Protocol
 
-Contexts = Callable[[ClientCertificate | None], ssl.SSLContext]
+Contexts = Callable[[ClientCertificate | None, Protocol], ssl.SSLContext]
+ALPN: Final[Mapping[Protocol, list[str]]] = {"http": ["http/1.1"], "h2": ["h2"], "tcp": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
             reader, writer = await asyncio.open_connection(
                 sock=connection,
                 limit=http.HEADER_LIMIT,
-                ssl=contexts(probe.certificate),
+                ssl=contexts(probe.certificate, probe.protocol),
                 server_hostname=probe.server_name,
             )
     except (OSError, EOFError) as error:
@@ -66,9 +67,7 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
         return Observation(_kind(error), detail=_detail(error))
     names = _names(writer)
     try:
-        writer.write(request_bytes(probe))
-        await writer.drain()
-        answer = await http.read(reader, answers=probe.method)
+        answer = await _asked(reader, writer, probe)
     except (OSError, EOFError, ValueError) as error:
         # With TLS 1.3 a refused client certificate shows only when the first answer is read.
         return Observation(_kind(error), detail=_detail(error), server_certificate=names)
@@ -77,6 +76,25 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
     if answer is None:
         return Observation("silent", server_certificate=names)
     return observation(answer, names)
+
+
+async def _asked(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: Probe
+) -> http.Message | None:
+    """The request and its answer, in the probe's protocol."""
+    if probe.protocol == "h2":
+        scheme = "http" if probe.server_name is None else "https"
+        headers = {"host": probe.host, "user-agent": AGENT, "te": "trailers"} | dict(probe.headers)
+        message = http.Message((probe.method, probe.path, "HTTP/2"), headers, probe.body.encode())
+        return await http2.exchange(reader, writer, scheme, message)
+    if probe.protocol == "tcp":
+        writer.write(f"{probe.body or 'lab'}\r\n".encode())
+        await writer.drain()
+        line = await reader.readline()
+        return http.Message(("TCP", "0", ""), {"content-type": "application/json"}, line) if line else None
+    writer.write(request_bytes(probe))
+    await writer.drain()
+    return await http.read(reader, answers=probe.method)
 
 
 async def _connected(probe: Probe, route: Route) -> socket.socket:
@@ -96,12 +114,13 @@ async def _connected(probe: Probe, route: Route) -> socket.socket:
     return connection
 
 
+AGENT: Final = "partner-mesh-lab"
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module of Python 3.11 does not name it
 
 
 def request_bytes(probe: Probe) -> bytes:
     """The request as it goes on the wire."""
-    headers = [("host", probe.host), ("user-agent", "partner-mesh-lab"), *probe.headers.items()]
+    headers = [("host", probe.host), ("user-agent", AGENT), *probe.headers.items()]
     return http.encode(f"{probe.method} {probe.path} HTTP/1.1", headers, probe.body.encode())
 
 
@@ -111,15 +130,16 @@ def observation(answer: http.Message, names: tuple[str, ...] = ()) -> Observatio
     text = answer.body.decode(errors="replace")
     if answer.headers.get("content-type", "").startswith("application/json") and '"server"' in text:
         seen, text = cast(dict[str, Any], json.loads(text)), ""
-    return Observation("answered", int(answer.start[1]), seen, dict(answer.headers), text, names)
+    return Observation("answered", int(answer.start[1]) or None, seen, dict(answer.headers), text, names)
 
 
-def context(certificate: Pair | None) -> ssl.SSLContext:
+def context(certificate: Pair | None, protocol: Protocol = "http") -> ssl.SSLContext:
     """A client's TLS context that takes any server certificate: what a server shows is observed, not judged."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
-    made.set_alpn_protocols(["http/1.1"])
+    if ALPN[protocol]:
+        made.set_alpn_protocols(ALPN[protocol])
     if certificate is not None:
         certificate.load(made)
     return made

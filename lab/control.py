@@ -10,18 +10,25 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from lab import LabError, netns
 from lab.daemon import PROGRESS, SOCKET
-from lab.probe import Observation, Probe
+from lab.probe import ClientCertificate, Observation, Probe
 from lab.world import Document
 
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 20.0
+ENTER: Final = """#!/bin/sh
+# in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, or of `outside`.
+test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside or <namespace>.<workload>" >&2; exit 2; }}
+parent=$(cat {directory}/pid) && inner=$(cat /proc/$parent/task/$parent/children) || exit 2
+where=$1; shift
+exec nsenter --target ${{inner%% *}} --mount --pid -- nsenter --net=/run/netns/$where -- "$@"
+"""
 
 
 @dataclass(slots=True)
@@ -104,6 +111,18 @@ class Lab:
     def enforce(self, enforcing: bool) -> None:  # noqa: FBT001  # it is the one thing said
         """Switch the enforcement of NetworkPolicies on or off: off shows what the mesh alone turns away."""
         self._ask("enforce", enforcing)
+
+    def certificate(self, certificate: ClientCertificate, file: str) -> tuple[Path, Path]:
+        """A client's certificate and key as files `clients/<file>.crt` and `.key`, for programs other than probes."""
+        paths = self._ask("certificate", {**asdict(certificate), "file": file})
+        return Path(paths[0]), Path(paths[1])
+
+    def enter(self) -> Path:
+        """A script that runs a command where a pod or the outside is: `in outside curl ...`, `in checkout.checkout sh`."""
+        script = self.directory / "in"
+        script.write_text(ENTER.format(directory=self.directory))
+        script.chmod(0o700)
+        return script
 
     def status(self) -> Mapping[str, Any]:
         """Processes, addresses, hosts, requests counted: for people and tests."""

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lab import client
+from lab.jwt import Issuer
 from lab.pki import Authority, Pair
-from lab.probe import ClientCertificate
+from lab.probe import ClientCertificate, Protocol, Token
 from lab.servers import record_server_name
 from lab.world import Remote, World
 
 PUBLIC: Final = "public"
 OURS: Final = "our-clients"
+FORGER: Final = "nobody's issuer"
 WEEK: Final = datetime.timedelta(days=2)
 
 
@@ -28,7 +30,8 @@ class Credentials:
     """Authorities by name, made when first asked for; a credential's authority is `<namespace>/<secret>`."""
 
     authorities: dict[str, Authority] = field(default_factory=dict)
-    _contexts: dict[ClientCertificate | None, ssl.SSLContext] = field(default_factory=dict)
+    _contexts: dict[tuple[ClientCertificate | None, Protocol], ssl.SSLContext] = field(default_factory=dict)
+    _issuers: dict[str, Issuer] = field(default_factory=dict)
 
     def authority(self, name: str) -> Authority:
         """The one of that name."""
@@ -36,11 +39,23 @@ class Credentials:
             self.authorities[name] = Authority.create(f"Lab {name}")
         return self.authorities[name]
 
-    def client_context(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
+    def issuer(self, name: str) -> Issuer:
+        """Who signs end users' tokens under that name."""
+        if name not in self._issuers:
+            self._issuers[name] = Issuer.create()
+        return self._issuers[name]
+
+    def signed(self, token: Token) -> str:
+        """A token as a request carries it."""
+        signer = self.issuer(FORGER if token.forged else token.issuer)
+        return signer.signed(token.issuer, token.audiences, token.claims, -600 if token.expired else 3600)
+
+    def client_context(self, certificate: ClientCertificate | None, protocol: Protocol = "http") -> ssl.SSLContext:
         """A client's TLS context with that certificate."""
-        if certificate not in self._contexts:
-            self._contexts[certificate] = client.context(None if certificate is None else self.pair(certificate))
-        return self._contexts[certificate]
+        if (certificate, protocol) not in self._contexts:
+            pair = None if certificate is None else self.pair(certificate)
+            self._contexts[certificate, protocol] = client.context(pair, protocol)
+        return self._contexts[certificate, protocol]
 
     def pair(self, certificate: ClientCertificate) -> Pair:
         """A certificate as described."""
@@ -75,7 +90,7 @@ class Credentials:
         credential = settings.get("credentialName")
         root = self.authority(f"{remote.credential_namespace}/{credential}" if credential else PUBLIC)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(["h2", "http/1.1"])
         root.issue(remote.host, list(settings.get("subjectAltNames", ())) or [remote.host]).load(context)
         if settings.get("mode") == "MUTUAL":
             context.verify_mode = ssl.CERT_REQUIRED

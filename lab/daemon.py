@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab import LabError
-from lab.probe import Probe
+from lab.probe import ClientCertificate, Probe
 from lab.session import Session
 from lab.tools import tools
 from lab.world import POD_RANGE
@@ -109,10 +109,16 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
             "skipped": session.skipped,
         }
 
+    async def certificate(argument: Any) -> Any:
+        shown = ClientCertificate(argument["authority"], tuple(argument["names"]), argument["expired"])
+        pair = session.credentials.pair(shown)
+        return [str(path) for path in pair.write(session.directory / "clients", argument["file"])]
+
     async def stop(_: Any) -> None:
         stopping.set()
 
-    return {"probes": probes, "apply": apply, "delete": delete, "enforce": enforce, "status": status, "stop": stop}
+    found = (probes, apply, delete, enforce, status, certificate, stop)
+    return {command.__name__: command for command in found}
 
 
 if __name__ == "__main__":

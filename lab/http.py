@@ -22,15 +22,18 @@ class Message:
         return self.headers.get("connection", "").lower() != "close"
 
 
-async def read(reader: asyncio.StreamReader, *, answers: str | None = None) -> Message | None:
-    """The next message, None if the peer closed before it. `answers`: the method that an answer belongs to.
+async def read(
+    reader: asyncio.StreamReader, *, answers: str | None = None, begun: bytes = b""
+) -> Message | None:
+    """The next message, None if the peer closed before it. `answers`: the method that an answer belongs to; `begun`: its
+    first line, where that was read already.
 
     Raises ValueError for what is not HTTP/1, EOFError (IncompleteReadError) if cut short.
     """
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = begun + await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
-        if not error.partial:
+        if not error.partial and not begun:
             return None
         raise
     lines = head.decode("latin-1").split("\r\n")

@@ -42,13 +42,13 @@ def refusal() -> str | None:
     """
     missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
     if missing:
-        return f"programs are missing; install the packages {' '.join(missing)}"
+        return f"programs are missing; install them: apt-get install -y {' '.join(missing)}"
     tried = subprocess.run([*UNSHARE, *_JOIN, "true"], capture_output=True, text=True, check=False)
     if tried.returncode != 0:
         reason = tried.stderr.strip() or f"status {tried.returncode}"
         return (
             f"this machine does not allow network namespaces with veth pairs here ({reason}); run as root, in a "
-            "container with --cap-add SYS_ADMIN --cap-add NET_ADMIN. Tiers 1 and 2 need neither: lab test --tier 2"
+            "container with --cap-add SYS_ADMIN --cap-add NET_ADMIN. Tiers 1 and 2 need neither: lab test --tier apply"
         )
     return None
 

@@ -46,7 +46,8 @@ class Network:
         NETNS.mkdir(parents=True, exist_ok=True)
         run("mount", "-t", "tmpfs", "tmpfs", str(NETNS))
         run("ip", "-batch", "-", given=f"link set lo up\naddr add {NODE}/32 dev lo\n")
-        run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        # Refusals by the packet filter are ICMP messages, which the kernel would ration: probes would wait for theirs.
+        run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0")
 
     def add(self, name: str, address: str) -> Path:
         """A namespace with that one address; the path by which a process enters it."""

@@ -118,13 +118,14 @@ def _lines(policy: Policy, direction: Direction) -> Iterator[str]:
     side = "saddr" if direction == "ingress" else "daddr"
     for rule in policy.rules:
         match = rule.match
-        if match.addresses == () or match.ports == ():
-            continue  # nobody, or no port: such a rule matches no packet
+        addresses = None if match.addresses is None else _merged(match.addresses)
+        if addresses == [] or match.ports == ():
+            continue  # nobody of IPv4, or no port: such a rule matches no packet
         parts = []
-        if match.addresses is not None and "0.0.0.0/0" not in match.addresses:
-            parts.append(f"ip {side} {{ {', '.join(_merged(match.addresses))} }}")
-        if match.excluded:
-            parts.append(f"ip {side} != {{ {', '.join(_merged(match.excluded))} }}")
+        if addresses is not None and "0.0.0.0/0" not in addresses:
+            parts.append(f"ip {side} {{ {', '.join(addresses)} }}")
+        if excluded := _merged(match.excluded):
+            parts.append(f"ip {side} != {{ {', '.join(excluded)} }}")
         if match.ports is not None:
             numbers = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in match.ports)
             parts.append(f"{(match.protocol or 'tcp').lower()} dport {{ {numbers} }}")
@@ -134,10 +135,9 @@ def _lines(policy: Policy, direction: Direction) -> Iterator[str]:
 
 
 def _merged(blocks: Iterable[str]) -> list[str]:
-    """Blocks without overlaps, which an nftables set refuses."""
-    return [
-        str(block) for block in ipaddress.collapse_addresses(ipaddress.IPv4Network(b, strict=False) for b in blocks)
-    ]
+    """Those of IPv4, which is all the lab has, without overlaps, which an nftables set refuses."""
+    own = (ipaddress.IPv4Network(block, strict=False) for block in blocks if ":" not in block)
+    return [str(block) for block in ipaddress.collapse_addresses(own)]
 
 
 def _policy(document: Document, known: Cluster, pod: Workload, direction: Direction) -> Policy | None:

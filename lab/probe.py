@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 Outcome = Literal["answered", "filtered", "refused", "reset", "handshake", "timeout", "silent"]
+Protocol = Literal["http", "h2", "tcp"]
 
 OUTSIDE = "outside"
 
@@ -19,12 +20,24 @@ class ClientCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """An end user's JSON Web Token. `forged`: signed with a key that the issuer's JWKS does not hold."""
+
+    issuer: str
+    audiences: tuple[str, ...] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    expired: bool = False
+    forged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """One request.
 
     `source` is a pod's key (`<namespace>/<workload>`) or `outside`; there, `address` is the client's own. `to` is where
     the connection goes: an address, a public host, a Service name or a pod's key. `server_name` None: plain text,
-    "" : TLS without SNI. `host` is what the request claims.
+    "" : TLS without SNI. `host` is what the request claims. `protocol` h2 is HTTP/2 without upgrade, tcp one line of
+    text, which a lab server answers with what it saw; it has no host, method or path.
     """
 
     source: str
@@ -39,6 +52,8 @@ class Probe:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     timeout: float = 5.0  # seconds for the whole
+    protocol: Protocol = "http"
+    token: Token | None = None
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -47,17 +62,10 @@ class Probe:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """From JSON."""
-        certificate = document.get("certificate")
-        return cls(
-            **{
-                **document,
-                "certificate": None
-                if certificate is None
-                else ClientCertificate(
-                    certificate["authority"], tuple(certificate.get("names", ())), certificate.get("expired", False)
-                ),
-            }
-        )
+        certificate, token = document.get("certificate"), document.get("token")
+        shown = None if certificate is None else ClientCertificate(**{**certificate, "names": tuple(certificate["names"])})
+        carried = None if token is None else Token(**{**token, "audiences": tuple(token["audiences"])})
+        return cls(**{**document, "certificate": shown, "token": carried})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,8 @@ class Observation:
 
     def sentence(self) -> str:
         """For a person."""
+        if self.outcome == "answered" and self.status is None:
+            return f"answered by {self.reached}"
         if self.outcome != "answered":
             return f"{self.outcome}{': ' + self.detail if self.detail else ''}"
         return (

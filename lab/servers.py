@@ -1,5 +1,7 @@
 """The applications and the partners of the lab: one process that answers everything with what it saw.
 
+HTTP/1.1, HTTP/2 (so gRPC) and plain lines of text (so SMPP) come to the same ports; the first line tells them apart.
+
 An answer is JSON: which server and port, method, path, headers, the client's address and, over TLS, the server name
 and the names in the client's certificate. `x-lab-status: 503` asks for that status, `x-lab-delay: 0.5` for a pause.
 """
@@ -9,11 +11,11 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from lab import http
+from lab import http, http2
 from lab.network import listener
 
 MAXIMUM_DELAY: Final = 30.0  # seconds
@@ -26,6 +28,7 @@ class Servers:
 
     running: dict[tuple[str, int], asyncio.Server] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
+    fixed: dict[tuple[str, str], bytes] = field(default_factory=dict)  # server name and path -> what it says there
 
     async def add(self, netns: str, address: str, port: int, name: str, context: ssl.SSLContext | None = None) -> None:
         """Serve HTTP, over TLS with a context, at an address of a namespace."""
@@ -51,18 +54,29 @@ class Servers:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, port: int) -> None:
         _no_delay(writer)
+
+        def answer(request: http.Message) -> tuple[int, Iterable[tuple[str, str]], bytes]:
+            self.requests[name] = self.requests.get(name, 0) + 1
+            body = self.fixed.get((name, request.start[1])) or json.dumps(_seen(request, writer, name, port)).encode()
+            return int(request.headers.get("x-lab-status", "200")), [("content-type", "application/json")], body
+
         try:
-            while (request := await http.read(reader)) is not None:
-                self.requests[name] = self.requests.get(name, 0) + 1
+            while line := await reader.readline():
+                if line == http2.FIRST_LINE:
+                    await http2.serve(reader, writer, line, answer)
+                    break
+                if not line.endswith(b" HTTP/1.1\r\n"):
+                    writer.write(json.dumps(_peer(writer, name, port) | {"text": line.decode().strip()}).encode() + b"\n")
+                    await writer.drain()
+                    continue
+                request = await http.read(reader, begun=line)
+                if request is None:
+                    break
                 delay = min(float(request.headers.get("x-lab-delay", "0")), MAXIMUM_DELAY)
                 if delay > 0:
                     await asyncio.sleep(delay)
-                status = int(request.headers.get("x-lab-status", "200"))
-                body = json.dumps(_seen(request, writer, name, port)).encode()
-                headers = [
-                    ("content-type", "application/json"),
-                    ("connection", "keep-alive" if request.keeps_alive else "close"),
-                ]
+                status, headers, body = answer(request)
+                headers = [*headers, ("connection", "keep-alive" if request.keeps_alive else "close")]
                 writer.write(
                     http.encode(f"HTTP/1.1 {status} Lab", headers, b"" if request.start[0] == "HEAD" else body)
                 )
@@ -76,15 +90,14 @@ class Servers:
 
 
 def _seen(request: http.Message, writer: asyncio.StreamWriter, name: str, port: int) -> dict[str, Any]:
-    seen: dict[str, Any] = {
-        "server": name,
-        "port": port,
-        "method": request.start[0],
-        "path": request.start[1],
-        "headers": dict(request.headers),
-        "client": writer.get_extra_info("peername")[0],
-        "length": len(request.body),
-    }
+    method, path, version = request.start
+    said = {"method": method, "path": path, "version": version, "headers": dict(request.headers)}
+    return _peer(writer, name, port) | said | {"length": len(request.body)}
+
+
+def _peer(writer: asyncio.StreamWriter, name: str, port: int) -> dict[str, Any]:
+    """What a connection tells before anything is said on it."""
+    seen: dict[str, Any] = {"server": name, "port": port, "client": writer.get_extra_info("peername")[0]}
     tls = writer.get_extra_info("ssl_object")
     if tls is not None:
         certificate = tls.getpeercert() or {}

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
-from lab import LabError, client, packet_filter
+from lab import LabError, client, packet_filter, resolver
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane
 from lab.credentials import PUBLIC, Credentials
@@ -100,7 +100,11 @@ class Session:
 
     async def probe(self, probe: Probe) -> Observation:
         """Send one."""
-        return await client.send(probe, self.route(probe), self.credentials.client_context)
+        route = await self.route(probe)
+        if probe.token is not None:
+            bearer = {"authorization": f"Bearer {self.credentials.signed(probe.token)}"}
+            probe = replace(probe, headers={**probe.headers, **bearer})
+        return await client.send(probe, route, self.credentials.client_context)
 
     async def probes(self, several: Sequence[Probe]) -> list[Observation]:
         """Send many, some at a time, answers in order."""
@@ -112,20 +116,24 @@ class Session:
 
         return list(await asyncio.gather(*(one(probe) for probe in several)))
 
-    def route(self, probe: Probe) -> client.Route:
+    async def route(self, probe: Probe) -> client.Route:
         """From which namespace to which address. Raises LabError for a source or a target nobody has."""
         if probe.source != OUTSIDE and probe.source not in self.world.workloads:
             raise LabError(
                 f"probe: there is no workload {probe.source}; there are {', '.join(sorted(self.world.workloads))}"
             )
-        target = (
-            self.world.workloads[probe.to].address
-            if probe.to in self.world.workloads
-            else self.resolve(probe.to) or probe.to
-        )
-        if not target.replace(".", "").isdigit():
+        netns = client.namespace_of(probe.source)
+        if probe.to in self.world.workloads:
+            target: str | None = self.world.workloads[probe.to].address
+        elif probe.to.replace(".", "").isdigit():
+            target = probe.to
+        elif probe.source == OUTSIDE:
+            target = self.resolve(probe.to)
+        else:
+            target = await resolver.resolved(netns, probe.to, DNS_ADDRESS)
+        if target is None:
             raise LabError(f"probe: nobody is called {probe.to}")
-        return client.Route(client.namespace_of(probe.source), target, probe.port)
+        return client.Route(netns, target, probe.port)
 
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
@@ -252,6 +260,8 @@ class Session:
                 self.kubelet.start_proxy(pod)
 
     async def _start_remotes(self) -> None:
+        for issuer, host, path in self.world.issuers:
+            self.servers.fixed[host, path] = self.credentials.issuer(issuer).jwks()
         for remote in self.world.remotes.values():
             for port, protocol in remote.ports:
                 if (remote.address, port) not in self.servers.running:

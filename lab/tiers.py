@@ -2,13 +2,13 @@
 
 Tier 1: `istioctl validate` and `analyze` of all objects; Istio's charts rendered with the compiled values, what comes
 out admitted by the API server. Tier 2: server-side apply of everything with Istio's CRDs and istiod's webhook, and once
-more, which must change nothing. Tier 3, the data plane, asks probes: `lab.scenarios`.
+more, which must change nothing. Tier 3, the data plane, asks requests: `lab.scenarios`.
 """
 
 import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -38,6 +38,15 @@ class Finding:
     passed: bool
     sentence: str
     details: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """For a person: one line, and what failed below it."""
+        lines = [f"{self.tier}  {'ok    ' if self.passed else 'FAILED'}  {self.sentence}"]
+        return "\n".join([*lines, *(f"             {detail}" for detail in self.details)])
 
 
 def offline(tools: Tools, documents: Sequence[Document]) -> list[Finding]:

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 Document = Mapping[str, Any]
 
@@ -19,6 +20,7 @@ CLUSTER: Final = tuple(  # what cannot be outside: pods, services, the node, loo
     ipaddress.IPv4Network(block) for block in (POD_RANGE, "10.96.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
 )
 DNS_ADDRESS: Final = "10.96.0.10"
+PARTNER_LABEL: Final = "partner-mesh.dev/partner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Server:
     mode: str
     credential: str | None
     names: tuple[str, ...]  # subjectAltNames the client certificate must have one of
+    partner: str = ""  # whose it is, by the Gateway's label
+    protocol: str = "HTTPS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class World:
     client_ranges: tuple[str, ...]  # what outside clients may bind
     stranger: str  # one more of them, whom no document names
     hosts: Mapping[str, str] = field(default_factory=dict)  # public host -> load balancer address
+    issuers: tuple[tuple[str, str, str], ...] = ()  # of end users' tokens: name, and host and path of its keys
 
     def pods_of(self, service: Document) -> list[Workload]:
         """The pods that a Service selects."""
@@ -113,16 +118,17 @@ def world(documents: Sequence[Document], *, pod_range: str = POD_RANGE) -> World
         _key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)
     }
     servers = tuple(_servers(documents, workloads))
-    stranger = list(_addresses(STRANGERS, taken))[-1]
+    stranger, issuers = list(_addresses(STRANGERS, taken))[-1], tuple(dict.fromkeys(_issuers(documents)))
     clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{stranger}/32"]))
     return World(
         workloads,
         servers,
-        {r.host: r for r in _remotes(documents, public)},
+        {r.host: r for r in [*_remotes(documents, public), *_key_servers(issuers, public)]},
         balancers,
         clients,
         stranger,
         _hosts(servers, workloads, services, balancers),
+        issuers,
     )
 
 
@@ -173,6 +179,8 @@ def _servers(documents: Iterable[Document], workloads: Mapping[str, Workload]) -
                     tls.get("mode", "PLAINTEXT"),
                     tls.get("credentialName"),
                     tuple(tls.get("subjectAltNames", ())),
+                    document["metadata"].get("labels", {}).get(PARTNER_LABEL, ""),
+                    server["port"].get("protocol", "HTTPS"),
                 )
 
 
@@ -209,6 +217,20 @@ def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterato
                     tls[number] = settings
                     namespace = rule["metadata"].get("namespace")
             yield Remote(host, next(addresses), ports, tls, namespace)
+
+
+def _issuers(documents: Iterable[Document]) -> Iterator[tuple[str, str, str]]:
+    """Who signs end users' tokens, and where istiod reads the keys."""
+    for document in documents:
+        if document["kind"] == "RequestAuthentication":
+            for rule in document["spec"].get("jwtRules", ()):
+                if (address := urlsplit(rule.get("jwksUri", ""))).hostname:
+                    yield rule["issuer"], address.hostname, address.path
+
+
+def _key_servers(issuers: Iterable[tuple[str, str, str]], addresses: Iterator[str]) -> Iterator[Remote]:
+    for host in dict.fromkeys(host for _, host, _ in issuers):
+        yield Remote(host, next(addresses), ((443, "HTTPS"),), {}, None)
 
 
 def _tls_by_port(

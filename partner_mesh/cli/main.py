@@ -26,6 +26,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
     "cost": ("partner_mesh.cli.cost", "cost"),
     "onboard": ("partner_mesh.cli.onboard", "onboard"),
+    "lab": ("partner_mesh.cli.lab", "lab"),
 }
 
 

@@ -1,0 +1,45 @@
+"""What a scenario expects of an observation, and how the two differ."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.probe import Observation, Outcome
+
+CUT: tuple[Outcome, ...] = ("handshake", "reset", "silent")  # ended in or right after TLS, without an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Every part that is given must hold. `reached` names servers one of which must see the request; none: nobody may."""
+
+    reached: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    statuses: tuple[int, ...] = ()  # of an answer, if there is one
+    path: str | None = None  # as the server at the end sees it
+    client_names: tuple[str, ...] = ()  # names in the client certificate that the server at the end sees
+    absent: tuple[str, ...] = ()  # headers that must not reach it
+
+    def differences(self, seen: Observation) -> list[str]:
+        """Why an observation is not what was expected; empty if it is."""
+        return list(self._differences(seen))
+
+    def _differences(self, seen: Observation) -> Iterator[str]:
+        if self.reached and seen.reached not in self.reached:
+            yield f"expected {' or '.join(self.reached)} to answer, got {seen.sentence()}"
+            return
+        if not self.reached and seen.permitted:
+            yield f"expected nobody to be reached, got {seen.sentence()}"
+            return
+        if self.outcomes and seen.outcome not in self.outcomes:
+            yield f"expected {' or '.join(self.outcomes)}, got {seen.sentence()}"
+        refused = seen.headers.get("grpc-status", "0") != "0"  # gRPC says so in a header of an answer 200
+        if self.statuses and seen.status is not None and seen.status not in self.statuses and not refused:
+            yield f"expected status {' or '.join(map(str, self.statuses))}, got {seen.sentence()}"
+        at_the_end = seen.seen or {}
+        if self.path is not None and at_the_end.get("path") != self.path:
+            yield f"expected the path {self.path} to arrive, got {at_the_end.get('path')}"
+        names = at_the_end.get("tls", {}).get("clientNames", [])
+        if self.client_names and not set(self.client_names) & set(names):
+            yield f"expected our certificate {' or '.join(self.client_names)}, got {names or 'none'}"
+        if leaked := sorted(set(self.absent) & set(at_the_end.get("headers", ()))):
+            yield f"headers that must stay inside have left: {', '.join(leaked)}"

@@ -1,0 +1,221 @@
+"""A lab that keeps running: started, described by requests to try, asked one at a time with the analyser beside it."""
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lab import LabError, inward, outward
+from lab import stack as stacks
+from lab.control import Lab
+from lab.judge import Expected, Judge
+from lab.players import Player, players
+from lab.probe import OUTSIDE, ClientCertificate, Observation, Probe
+from lab.scenarios import Scenario
+from lab.tools import tools
+from lab.world import World, world
+from partner_mesh.config.stack import Stack
+from partner_mesh.specs import compile_stack
+
+JUDGED = "judged.json"
+SHOWN_PARTNERS = 3
+
+
+def start(stack: Stack, folder: Path, report: Callable[[str], None]) -> Lab:
+    """Start one that outlives this process."""
+    kit, compiled = tools(report), compile_stack(stack)
+    lab = Lab.start(stacks.documents(kit, compiled), directory=folder, report=report)
+    (folder / JUDGED).write_text(json.dumps(stacks.judged(compiled)))
+    return lab
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command line that works, and what it shows."""
+
+    note: str
+    line: str
+
+
+def calls(stack: Stack, folder: Path) -> Iterator[Call]:
+    """Requests to try with curl: some that get in, some that do not, one that leaves."""
+    documents = _documents(folder)
+    cast, lab = world(documents), Lab.running(folder)
+    enter = lab.enter()
+    for player in [p for p in players(documents, cast) if not p.raw][:SHOWN_PARTNERS]:
+        yield from _inward(stack, player, cast, lab, enter)
+    for scenario in outward.scenarios(stack, cast.remotes):
+        if scenario.kind == "outward" and scenario.probe.protocol == "http":
+            yield _outward(scenario, enter)
+            break
+
+
+def _inward(stack: Stack, player: Player, cast: World, lab: Lab, enter: Path) -> Iterator[Call]:
+    inbound = next(i for p in stack.partners for i in p.inbound if i.host == player.host)
+    right = next(iter(inward.own_calls(stack, inbound, player, cast.stranger))).probe
+    balancer = lab.status()["hosts"][player.host]
+    root, key = lab.certificate(player.certificate, player.partner)
+    shown = ["--cert", str(root), "--key", str(key)]
+    said = f"{right.method} {right.path}"
+    yield Call(
+        f"{player.partner} {said} from its own address, with its own certificate: let in",
+        _curl(right, enter, lab.directory, balancer, shown),
+    )
+    yield Call(
+        "the same without a certificate: TLS ends the connection", _curl(right, enter, lab.directory, balancer, [])
+    )
+    if player.blocks:
+        foreign = replace(right, address=cast.stranger)
+        yield Call(
+            "the same from a stranger's address: the packet filter refuses",
+            _curl(foreign, enter, lab.directory, balancer, shown),
+        )
+
+
+def _curl(probe: Probe, enter: Path, folder: Path, balancer: str, shown: list[str]) -> str:
+    headers = [part for name, value in probe.headers.items() for part in ("-H", f"{name}: {value}")]
+    return shlex.join(
+        [
+            str(enter), "outside", "curl", "-sS", "--max-time", "5", "-X", probe.method,
+            "--cacert", str(folder / "etc/ca-certificates.crt"), *shown, "--interface", probe.address or "",
+            "--resolve", f"{probe.host}:{probe.port}:{balancer}", *headers, f"https://{probe.host}{probe.path}",
+        ]
+    )  # fmt: skip
+
+
+def _outward(scenario: Scenario, enter: Path) -> Call:
+    probe = scenario.probe
+    curl = ["curl", "-sS", "--max-time", "5", "-X", probe.method, f"http://{probe.host}:{probe.port}{probe.path}"]
+    line = shlex.join([str(enter), probe.source.replace("/", "."), *curl])
+    return Call(f"{scenario.about} by the egress gateway, with our client certificate", line)
+
+
+def somebody(folder: Path) -> str:
+    """A partner to name in an example; the first that calls us in HTTP."""
+    documents = _documents(folder)
+    return next((p.partner for p in players(documents, world(documents)) if not p.raw), "PARTNER")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asks for; None: as the partner would, or as the source does."""
+
+    method: str
+    path: str
+    partner: str | None = None
+    source: str | None = None
+    to: str | None = None
+    port: int | None = None
+    host: str | None = None
+    server_name: str | None = None
+    certificate: str = "own"
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request, and what the analyser says of it."""
+
+    probe: Probe
+    seen: Observation
+    expected: Expected
+
+    @property
+    def agree(self) -> bool:
+        """Whether the two say the same."""
+        return self.expected.agrees(self.seen)
+
+    def text(self) -> str:
+        """For a person."""
+        probe, seen = self.probe, self.seen
+        where = f"{probe.address} " if probe.address else ""
+        whose = f" with a certificate of {probe.certificate.authority}" if probe.certificate else ""
+        lines = [
+            f"{where or probe.source + ' '}→ {probe.to}:{probe.port} {probe.method} {probe.host}{probe.path}{whose}",
+            f"  Envoy:    {seen.sentence()} in {seen.milliseconds:.0f} ms",
+        ]
+        if seen.seen is not None and seen.seen.get("path") not in (None, probe.path):
+            lines.append(f"            it arrived as {seen.seen['path']}")
+        lines += [f"  analyser: {line}" for line in self.expected.lines()]
+        if not self.agree:
+            lines.append("  the two disagree: please report this request with the stack's files")
+        return "\n".join(lines)
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "probe": self.probe.document(),
+            "seen": self.seen.document(),
+            "expected": self.expected.document(),
+            "agree": self.agree,
+        }
+
+
+def sent(folder: Path, request: Request) -> Answer:
+    """One request to a running lab. Raises LabError for a partner, a workload or a certificate that nobody has."""
+    documents = _documents(folder)
+    probe = _probe(request, players(documents, world(documents)), world(documents))
+    seen = Lab.running(folder).probe(probe)
+    return Answer(probe, seen, Judge(documents).expected(probe))
+
+
+def _probe(request: Request, cast: list[Player], around: World) -> Probe:
+    headers = dict(_header(each) for each in request.headers)
+    own = _player(request, cast)
+    if request.source is not None and "/" in request.source:
+        if (to := request.to or request.host) is None:
+            raise LabError("lab request: say where to with --to: a host of a partner, or a Service")
+        return Probe(
+            request.source, to, request.port or 80, request.host or to, request.method, request.path,
+            server_name=request.server_name, headers=headers,
+        )  # fmt: skip
+    to = request.to or (own.host if own is not None else request.host)
+    if to is None:
+        raise LabError("lab request: say who calls with --partner, or where to with --to")
+    address = request.source or (own.address(around.stranger) if own is not None else around.stranger)
+    certificate = _certificate(request.certificate, own, cast)
+    return Probe(
+        OUTSIDE, to, request.port or 443, request.host or to, request.method, request.path, address=address,
+        server_name=request.server_name or to, certificate=certificate, headers=headers,
+        protocol="tcp" if own is not None and own.raw else "http",
+    )  # fmt: skip
+
+
+def _player(request: Request, cast: list[Player]) -> Player | None:
+    if request.partner is None:
+        return None
+    mine = [p for p in cast if p.partner == request.partner]
+    if not mine:
+        raise LabError(
+            f"no partner called {request.partner} calls us; there are {', '.join(dict.fromkeys(p.partner for p in cast))}"
+        )
+    return next((p for p in mine if p.host == (request.to or request.host)), mine[0])
+
+
+def _certificate(wanted: str, own: Player | None, cast: list[Player]) -> ClientCertificate | None:
+    if wanted == "none":
+        return None
+    if wanted in {"own", "expired", "stranger"}:
+        if own is None:
+            return None
+        if wanted == "stranger":
+            return ClientCertificate("a stranger", own.certificate.names)
+        return replace(own.certificate, expired=wanted == "expired")
+    other = next((p for p in cast if p.partner == wanted), None)
+    if other is None:
+        raise LabError(f"--certificate is own, none, expired, stranger or a partner that calls us, not {wanted}")
+    return other.certificate
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise LabError(f"--header is written as 'name: value', not {text!r}")
+    return name.strip().lower(), value.strip()
+
+
+def _documents(folder: Path) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = json.loads((folder / JUDGED).read_text())
+    return found

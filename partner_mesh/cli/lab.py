@@ -1,0 +1,174 @@
+"""`partner-mesh lab test|up|request|status|down|fidelity`: the real API server, istiod and Envoy, on this machine."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from partner_mesh.cli import stack as stacks
+
+lab = typer.Typer(
+    no_args_is_help=True,
+    help="Prove a stack on a real API server, istiod and Envoy, here and now.",
+    rich_markup_mode=None,
+)
+
+StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack's name: dev for Pulumi.dev.yaml.")]
+Running = Annotated[str | None, typer.Option("--stack", help="Whose lab, if several are running.")]
+ConfigDir = Annotated[Path, typer.Option("--config-dir", help="The folder with the stacks and their partners.")]
+
+
+class Tier(StrEnum):
+    """What `lab test` can be narrowed to."""
+
+    VALIDATE = "validate"
+    APPLY = "apply"
+    TRAFFIC = "traffic"
+
+
+class Format(StrEnum):
+    """How the answer is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
+
+
+@lab.command()
+def test(
+    stack: StackName = "dev",
+    tier: Annotated[Tier | None, typer.Option("--tier", help="Only this one: validate, apply or traffic.")] = None,
+    config_dir: ConfigDir = Path(),
+    output: Output = Format.TEXT,
+) -> None:
+    """Three tiers: Istio's tools, the API server with istiod's webhook, and requests through Envoy. Status 1 if one fails."""
+    config = stacks.read(stack, config_dir, json=output is Format.JSON)
+    with _faults():
+        from lab import verdict  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
+
+        found = verdict.judged(config, None if tier is None else tier.value, _progress)
+    if output is Format.JSON:
+        typer.echo(json.dumps([each.document() for each in found], indent=1))
+    else:
+        for each in found:
+            typer.echo(each.text())
+        failed = sum(not each.passed for each in found)
+        typer.echo(f"\n{stack}: {f'{failed} of {len(found)} failed' if failed else f'all {len(found)} passed'}")
+    if any(not each.passed for each in found):
+        raise typer.Exit(1)
+
+
+@lab.command()
+def up(stack: StackName = "dev", config_dir: ConfigDir = Path()) -> None:
+    """Start a lab that keeps running, and print requests to try."""
+    config = stacks.read(stack, config_dir)
+    with _faults():
+        from lab import home, standing  # noqa: PLC0415
+
+        if stack in home.running():
+            typer.echo(f"the lab of {stack} is running already; stop it with: partner-mesh lab down", err=True)
+        else:
+            standing.start(config, home.folder(stack), _progress)
+        for call in standing.calls(config, home.folder(stack)):
+            typer.echo(f"\n# {call.note}\n{call.line}")
+        typer.echo("\n# ask, and hear which object decides; then stop it")
+        typer.echo(f"partner-mesh lab request --partner {standing.somebody(home.folder(stack))} GET /")
+        typer.echo(f"partner-mesh lab down --stack {stack}")
+
+
+@lab.command()
+def request(  # noqa: PLR0913  # each is an option of the command
+    method: Annotated[str, typer.Argument(help="As GET.")],
+    path: Annotated[str, typer.Argument(help="As /v1/status.")],
+    partner: Annotated[str | None, typer.Option(help="Call as this partner: its host, certificate, address.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="The client's address, or a workload as charging/charging.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="Host or Service to call; default: the partner's host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: the partner's, 80 from a workload, 443 else.")] = None,
+    host: Annotated[str | None, typer.Option(help="The Host header, if it is another than --to.")] = None,
+    server_name: Annotated[str | None, typer.Option(help="SNI, if it is another than --to.")] = None,
+    certificate: Annotated[
+        str, typer.Option(help="own, none, expired, stranger, or another partner's name.")
+    ] = "own",
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="As 'x-api-version: 2'.")] = None,
+    stack: Running = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Send one request and say which layer decides: what Envoy did, and what the analyser says of it."""
+    with _faults():
+        from lab import home, standing  # noqa: PLC0415
+
+        asked = standing.Request(
+            method, path, partner, source, to, port, host, server_name, certificate, tuple(header or ())
+        )
+        answer = standing.sent(home.the_one(stack), asked)
+    if output is Format.JSON:
+        typer.echo(json.dumps(answer.document(), indent=1))
+    else:
+        typer.echo(answer.text())
+    if not answer.agree:
+        raise typer.Exit(1)
+
+
+@lab.command()
+def status(stack: Running = None, output: Output = Format.TEXT) -> None:
+    """What runs, where, and whether all of it is alive."""
+    with _faults():
+        from lab import home  # noqa: PLC0415
+        from lab.control import Lab  # noqa: PLC0415
+
+        folder = home.the_one(stack)
+        found = dict(Lab.running(folder).status())
+    if output is Format.JSON:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        typer.echo("\n".join(_status_lines(folder, found)))
+    if any(not process["alive"] for process in found["processes"].values()):
+        raise typer.Exit(1)
+
+
+@lab.command()
+def down(stack: Running = None) -> None:
+    """Stop a lab and remove its files."""
+    with _faults():
+        from lab import home  # noqa: PLC0415
+        from lab.control import Lab  # noqa: PLC0415
+
+        folder = home.the_one(stack)
+        Lab.running(folder).stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    typer.echo(f"the lab of {folder.name} is stopped")
+
+
+def _status_lines(folder: Path, found: dict[str, Any]) -> Iterator[str]:
+    yield f"the lab of {folder.name}, logs in {folder / 'logs'}"
+    for name, process in found["processes"].items():
+        yield f"  {'running' if process['alive'] else 'ENDED  '} {process['pid']:>6} {name}"
+    for title, entries in (("hosts of ours", found["hosts"]), ("hosts of partners", found["remotes"])):
+        yield f"{title}:"
+        yield from (f"  {address:<16} {host}" for host, address in entries.items())
+    yield f"requests answered: {sum(found['requests'].values())}"
+
+
+def _progress(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the lab cannot do here, said and done: exit status 2."""
+    from lab import LabError  # noqa: PLC0415
+
+    try:
+        yield
+    except LabError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
