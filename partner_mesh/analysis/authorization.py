@@ -110,7 +110,7 @@ class Authorizations:
     def sides(self, peer: Peer) -> tuple[Hashable, ...]:
         """What any rule could tell this peer from another by."""
         found: list[Hashable] = [self._regions.of(peer.addresses), self._regions.of(peer.remote)]
-        found += [peer.token, peer.foreign_certificate, peer.claims_remote]
+        found += [peer.token, peer.foreign_certificate, peer.claims_remote, peer.sni]
         principal = peer.principal
         if principal is None:
             return tuple(found)
@@ -129,7 +129,7 @@ class Authorizations:
         addresses: Hashable = None
         if known.addresses:
             addresses = self._regions.of(peer.addresses), self._regions.of(peer.remote), peer.claims_remote
-        return (known.sides(peer.principal), addresses, peer.token, peer.foreign_certificate)
+        return (known.sides(peer.principal), addresses, peer.token, peer.foreign_certificate, peer.sni)
 
     def opinions(
         self,

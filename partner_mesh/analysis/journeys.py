@@ -9,7 +9,7 @@ what "another partner" can do at a partner's host is decided by the servers that
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from partner_mesh.analysis import http, strings
 from partner_mesh.analysis.authentication import DISABLE, STRICT
@@ -42,6 +42,16 @@ from partner_mesh.analysis.ways import Fate, Way, settled
 
 Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]]
 """What each layer below says of packets between two endpoints, on ports of the destination."""
+
+
+class Arrival(Protocol):
+    """What each layer below says of a client from outside at a gateway's port, load balancers included."""
+
+    def __call__(
+        self, source: Addresses, gateway: Workload, ports: PortSet, *, forwarded: bool
+    ) -> Sequence[Sequence[Opinion]]:
+        """Stage by stage; `forwarded` where a proxy in between calls from an address of its own."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +88,10 @@ class End:
 class Ingress:
     """Journeys from outside to workloads."""
 
-    def __init__(self, mesh: Mesh, hop: Hop) -> None:
+    def __init__(self, mesh: Mesh, hop: Hop, arrive: "Arrival") -> None:
         self.mesh = mesh
         self.hop = hop
+        self.arrive = arrive
         self.partners = Partners(mesh.world)
         self.authorization = AuthorizationLayer(mesh)
         self._narrow: dict[tuple[int, str], Bound] = {}
@@ -108,6 +119,8 @@ class Ingress:
             routes = self._routes(proxy, server, home, pattern)
             for host, ends in routes:
                 for caller in self._callers(proxy, server, host, self._cuts(proxy, host, ends)):
+                    if server.tls and "*" not in host:  # the server was chosen by this name
+                        caller = replace(caller, peer=replace(caller.peer, sni=host))  # noqa: PLW2901
                     yield from self._followed(proxy, server, caller, host, ends)
 
     # Who comes -------------------------------------------------------------------------------------------------
@@ -285,8 +298,9 @@ class Ingress:
         elif server.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
             way = way.through((Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (server.because(),)),))
         port = PortSet.single("TCP", server.port)
-        if not self.behind(proxy):
-            way = self.carried(way, Addresses(caller.endpoint.addresses), proxy.endpoint, port)
+        client = Addresses(caller.endpoint.addresses)
+        for opinions in self.arrive(client, proxy.endpoint, port, forwarded=self.behind(proxy)):
+            way = way.through(opinions)
         bond = self.mesh.bond(proxy.endpoint)
         if bond.extension is not None:
             return way.through((Opinion(AUTHORISATION, Verdict.UNKNOWN, port, (bond.extension,)),))

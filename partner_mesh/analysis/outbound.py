@@ -145,7 +145,7 @@ class Egress:
             return
         way, identified = self._handshake(way, chosen, mode, said[1] if said is not None else None)
         gateway = self.mesh.bond(proxy.endpoint)
-        peer = Peer(bond.principal if identified else None, bond.pods.addresses or None)
+        peer = Peer(bond.principal if identified else None, bond.pods.addresses or None, sni=sni or None)
         if gateway.extension is not None:
             way = way.through((Opinion(AUTHORISATION, Verdict.UNKNOWN, TCP, (gateway.extension,)),))
         else:

@@ -26,6 +26,7 @@ class Peer:
     token: Token = "either"  # noqa: S105  # whether there is one
     foreign_certificate: bool = False
     claims_remote: bool = True
+    sni: str | None = None  # the server name asked for; None where it is not known
 
 
 @dataclass(frozen=True, slots=True)

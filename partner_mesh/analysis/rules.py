@@ -18,6 +18,7 @@ from partner_mesh.analysis.peers import NO, YES, Answer, Peer, either, named, no
 from partner_mesh.analysis.sets import AddressSet, PortSet
 
 TCP: Final = PortSet.protocol("TCP")
+SERVER_NAME: Final = "connection.sni"
 _SOURCE_FIELDS: Final = {
     "principals", "namespaces", "serviceAccounts", "trustDomains", "ipBlocks", "remoteIpBlocks", "requestPrincipals",
 }  # fmt: skip
@@ -108,9 +109,16 @@ class Rule:
             if not answer:
                 return NO, []
             maybe = maybe or answer.maybe
-            # Over TCP there is no header to claim an address with: the address is the connection's own.
-            conditions.extend(() if tcp else needed)
+            if tcp and needed:  # no request carries the fact: it is the connection's own
+                maybe = maybe or self._of_connection(needed)
+            else:
+                conditions.extend(needed)
         return (Answer(holds=False, maybe=maybe) if maybe else YES), conditions
+
+    def _of_connection(self, needed: Sequence[Condition]) -> str:
+        """Why a fact about a connection cannot be told; "" where the client chooses it and the rule lets it in."""
+        chosen = all(each.subject == SERVER_NAME for each in needed)
+        return "" if chosen and self.action == "ALLOW" else f"{needed[0].subject} of the connection is not known"
 
     # What `from` asks ---------------------------------------------------------------------------------------------
 
@@ -216,6 +224,8 @@ class Rule:
             return self._remote(values, excluded)
         if key == "destination.port":
             return (_port_set(values) if values else TCP) - _port_set(excluded)
+        if key == SERVER_NAME:
+            return _server_name(values, excluded)
         if key.startswith("request.auth."):
             return _token_field(key, values, excluded)
         if key.startswith("request.headers["):
@@ -309,6 +319,28 @@ def _header_field(key: str, values: Sequence[str], excluded: Sequence[str]) -> A
     needed = [Condition(subject, " or ".join(values), exact=_single(values))] if values else []
     needed += [Condition(subject, " or ".join(excluded), holds=False)] if excluded else []
     return Asked(lambda _peer, _issuers: (YES, tuple(needed)), http_only=True)
+
+
+def _server_name(values: Sequence[str], excluded: Sequence[str]) -> Asked:
+    """`connection.sni`: known where the client's mesh rules set it, else the client's own choice."""
+    wanted = _patterns(values) if values else strings.StringSet.ALL
+    refused = _patterns(excluded)
+
+    def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
+        if peer.sni is None:
+            chosen = [Condition(SERVER_NAME, " or ".join(values), exact=_single(values))] if values else []
+            chosen += [Condition(SERVER_NAME, " or ".join(excluded), holds=False)] if excluded else []
+            return YES, tuple(chosen)
+        return (YES if peer.sni in wanted and peer.sni not in refused else NO), ()
+
+    return Asked(answer)
+
+
+def _patterns(values: Iterable[str]) -> strings.StringSet:
+    total = strings.StringSet.NONE
+    for value in values:
+        total = total | strings.authorization_pattern(value)
+    return total
 
 
 def _single(values: Sequence[str]) -> bool:

@@ -5,6 +5,9 @@ ServiceAccount, or by both; a pod that several select has the groups of all. Rul
 A pod without a policy shares its node's groups, which no object tells: the layer has no opinion of that end. Groups
 only allow, and they keep state, so a connection needs a rule out of the source and a rule into the destination.
 
+A documented group that no pod holds, and that admits addresses and lets traffic out to a pod's group, is a load
+balancer's (or a node's that forwards): what it admits comes to the pod through it.
+
 In the CNI's standard mode pods on one node talk without passing their groups (Amazon EKS, Security groups for pods), so
 between two pods a missing rule is a refusal only where their node selectors keep them on different nodes.
 """
@@ -121,6 +124,15 @@ class SecurityGroupLayer:
             return opinions
         return [_doubted(each) if each.verdict is Verdict.DENIED else each for each in opinions]
 
+    def groups_of(self, endpoint: Endpoint) -> Mapping[str, Group]:
+        """The groups that a workload holds, by identifier, as far as their rules are known."""
+        held = self._held.get(endpoint)
+        return {each: self._groups[each] for each in held.ids if each in self._groups} if held is not None else {}
+
+    def unheld(self) -> Sequence[tuple[str, Group]]:
+        """The groups that no workload holds: nodes', load balancers', the control plane's."""
+        return [(name, group) for name, group in self._groups.items() if name not in self._used]
+
     def _apart(self, source: Endpoint, destination: Endpoint) -> bool:
         """Whether the ends are never on one node."""
         if not (isinstance(source, Workload) and isinstance(destination, Workload)):
@@ -143,6 +155,9 @@ class SecurityGroupLayer:
                 elif (admits or reason) and rule.ports:
                     why = rule.trouble or reason
                     doubts.append((rule.ports, Because.of(SECURITY_GROUP, group.resource, why, rule.because.path)))
+        if direction == "ingress" and left:
+            allowed += self._forwarded(held, other, left)
+            left -= PortSet.union(each.ports for each in allowed)
         found = allowed
         if held.trouble and left:
             because = tuple(Because.of(SECURITY_GROUP, each, held.trouble) for each in held.policies)
@@ -156,6 +171,22 @@ class SecurityGroupLayer:
             because = because or tuple(Because.of(SECURITY_GROUP, each) for each in held.policies)
             found.append(Opinion(SECURITY_GROUP, Verdict.DENIED, left, because))
         return found
+
+    def _forwarded(self, held: Held, other: Endpoint, ports: PortSet) -> Iterator[Opinion]:
+        """What outside addresses reach through load balancers: what their group admits, and on towards these groups."""
+        addresses = _addresses(other, self.world)
+        if isinstance(other, Workload) or not addresses:
+            return
+        rules = [rule for group in held.groups for rule in group.ingress if not rule.trouble]
+        for rule in rules:
+            for front in sorted(rule.groups - self._used):
+                group = self._groups.get(front)
+                doors = [each for each in group.ingress if addresses <= each.addresses] if group is not None else []
+                for onward in group.egress if group is not None and doors else ():
+                    reached = rule.ports & onward.ports & ports
+                    if reached and not onward.groups.isdisjoint(held.ids):
+                        ports -= reached
+                        yield Opinion(SECURITY_GROUP, Verdict.ALLOWED, reached, (doors[0].because, rule.because))
 
     def _admits(self, rule: GroupRule, other: Endpoint) -> tuple[bool, str]:
         """(whether a rule admits the other end, the reason why that cannot be told)."""

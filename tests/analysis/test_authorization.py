@@ -206,3 +206,22 @@ def test_the_policy_that_decides_is_named_with_its_rule() -> None:
     )[::-1]
     assert {denied.because[0].object, allowed.because[0].object} == {"AuthorizationPolicy pay/p0"}
     assert ("spec", "rules", 0) in {denied.because[0].path, allowed.because[0].path}
+
+
+@pytest.mark.parametrize(
+    ("sni", "action", "expected"),
+    [
+        ("a.example", "ALLOW", ALLOWED),
+        ("b.example", "ALLOW", DENIED),
+        (None, "ALLOW", ALLOWED),  # the client's own choice
+        (None, "DENY", UNKNOWN),
+    ],
+)
+def test_the_server_name_that_a_client_asks_for(sni: str | None, action: str, expected: str) -> None:
+    policy = f"{{action: {action}, rules: [{{when: [{{key: connection.sni, values: [a.example]}}]}}]}}"
+    assert verdict(opinions(policy, Peer(SHOP, sni=sni), http=False), GET) == expected
+
+
+def test_over_tcp_a_client_address_is_the_connections_own() -> None:
+    found = opinions("{rules: [{from: [{source: {remoteIpBlocks: [198.51.100.0/28]}}]}]}", http=False)
+    assert verdict(found, GET) == UNKNOWN

@@ -244,3 +244,38 @@ def test_an_internal_alias_with_a_prefix_ends_at_the_partners_own_host() -> None
     found = ways(documents)
     request = ("partners.internal", "GET", "/i1/x")
     assert verdicts(found, "app0/app0[Deployment]", request, "api.p0.example") == ["allowed"]
+
+
+def _groups(*, balancer_admits: str = "0.0.0.0/0") -> Documents:
+    """The partner gateway admits its load balancer's group only; the balancer admits addresses."""
+
+    def group(name: str, **rules: Any) -> dict[str, Any]:
+        return {"apiVersion": "ec2.partner-mesh.dev/v1", "kind": "SecurityGroup", "metadata": {"name": name},
+                "spec": {"groupId": f"sg-{name}", **rules}}  # fmt: skip
+
+    port = {"protocol": "tcp", "fromPort": 8443, "toPort": 8443}
+    return [
+        group("gateway", ingress=[{**port, "securityGroups": ["sg-balancer"]}],
+              egress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"]}]),
+        group("balancer", egress=[{**port, "securityGroups": ["sg-gateway"]}],
+              ingress=[{"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": [balancer_admits]}]),
+        {"apiVersion": "vpcresources.k8s.aws/v1beta1", "kind": "SecurityGroupPolicy",
+         "metadata": {"name": "partners", "namespace": "istio-partners"},
+         "spec": {"podSelector": {"matchLabels": {"istio": "partners"}},
+                  "securityGroups": {"groupIds": ["sg-gateway"]}}},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("admitted", "expected"), [("0.0.0.0/0", "allowed"), ("203.0.113.0/24", "denied")])
+def test_clients_come_through_the_load_balancer_that_the_gateways_group_admits(admitted: str, expected: str) -> None:
+    documents = [*partner_stack.documents(1), *_groups(balancer_admits=admitted)]
+    assert verdicts(ways(documents), "partner p0", CALLBACK) == [expected]
+
+
+def test_behind_a_proxy_that_is_believed_the_sidecar_does_not_see_the_client() -> None:
+    """A layer-7 balancer's address is the last in X-Forwarded-For: allow-lists at the workload cannot be judged."""
+    documents = copy.deepcopy(partner_stack.documents(1))
+    pods = next(e for e in documents if e["kind"] == "Deployment" and e["metadata"]["name"] == "partners")
+    annotations = pods["spec"]["template"]["metadata"]["annotations"]
+    annotations["proxy.istio.io/config"] = "gatewayTopology: {numTrustedProxies: 1}"
+    assert verdicts(ways(documents), "partner p0", CALLBACK) == ["unknown"]
