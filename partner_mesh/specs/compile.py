@@ -21,6 +21,7 @@ from partner_mesh.specs import (
     local_rate_limit,
     namespace,
     network_policy,
+    observability,
     outbound,
     partner,
     peer_authentication,
@@ -58,7 +59,11 @@ def compile_stack(stack: Stack, group_ids: GroupIds = None) -> Compiled:
         applications={
             name: application_objects(stack, name, partner_gateways, group_ids) for name in stack.applications
         },
-        partners={each.name: partner.partner_objects(stack, each, formed) for each in stack.partners},
+        partners={
+            each.name: (*partner.partner_objects(stack, each, formed), *observability.partner_rules(stack, each))
+            for each in stack.partners
+        },
+        observability=observability.observability_objects(stack),
         charts=chart_releases(stack, gateways),
         inventory=inventory.inventory(stack, gateways),
         security_groups=security_group.security_group_documents(
@@ -162,4 +167,5 @@ def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRele
         *controllers.controller_charts(stack),
         *istio_charts.istio_charts(stack),
         *(gateway_charts.gateway_release(stack, name, declared) for name, declared in own_gateways.items()),
+        *observability.observability_charts(stack),
     )

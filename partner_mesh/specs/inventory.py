@@ -73,7 +73,8 @@ def _platform(stack: Stack) -> Iterator[Document]:
     }
     if stack.platform.observability.prometheus.enabled:
         labels = {"app.kubernetes.io/name": "prometheus", "sidecar.istio.io/inject": "false"}
-        yield _namespace(OBSERVABILITY_NAMESPACE)
+        if not mesh.managed:  # else the namespace is an object of ours
+            yield _namespace(OBSERVABILITY_NAMESPACE)
         yield _deployment(
             "prometheus",
             OBSERVABILITY_NAMESPACE,

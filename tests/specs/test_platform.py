@@ -35,7 +35,7 @@ def test_a_guest_brings_only_what_a_bare_api_server_with_istios_crds_knows() -> 
     ("changes", "kinds"),
     [
         ({"calico": {"managed": False, "installed": True}}, {"GlobalNetworkPolicy", "NetworkPolicy"}),
-        ({"mesh": {"revision": "1-31-1"}}, set()),
+        ({"mesh": {"revision": "1-31-1"}}, {"PodMonitor", "PrometheusRule", "ConfigMap"}),
     ],
 )
 def test_objects_of_others_come_where_configuration_says_that_these_are_there(changes: Any, kinds: set[str]) -> None:

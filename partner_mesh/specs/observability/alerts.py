@@ -115,7 +115,7 @@ def partner_rules(stack: Stack, partner: Partner) -> tuple[Manifest, ...]:
     return (_rules(partner.name, owned(partner=partner.name), [{"name": f"partner-{partner.name}", "rules": rules}]),)
 
 
-def pod_monitors(stack: Stack, relabelings: tuple[dict[str, Any], ...]) -> tuple[Manifest, ...]:
+def pod_monitors(stack: Stack) -> tuple[Manifest, ...]:
     """What Prometheus scrapes: every proxy's merged metrics, and istiod."""
     if not _wanted(stack):
         return ()
@@ -128,7 +128,6 @@ def pod_monitors(stack: Stack, relabelings: tuple[dict[str, Any], ...]) -> tuple
                 "path": "/stats/prometheus",
                 "portNumber": 15020,
                 "interval": "15s",
-                "metricRelabelings": list(relabelings),
             }
         ],
     }

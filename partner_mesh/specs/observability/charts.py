@@ -31,11 +31,6 @@ JAEGER: Final = Chart(
     "chart 4.1.0 of December 2025, Jaeger 2.13 (jaegertracing/helm-charts#673)",
 )
 
-# Routes of a partner are named `partner/<partner>/<entry>`: Envoy reports the name, Prometheus keeps the partner.
-PARTNER_RELABELING: Final[tuple[dict[str, Any], ...]] = (
-    {"sourceLabels": ["route_name"], "regex": "partner/([^/]+)/.*", "targetLabel": "partner", "replacement": "$1"},
-    {"regex": "route_name", "action": "labeldrop"},
-)
 _PROMETHEUS_URL: Final = f"http://prometheus-operated.{OBSERVABILITY_NAMESPACE}.svc.cluster.local:9090"
 
 
@@ -64,6 +59,7 @@ def _prometheus(stack: Stack) -> dict[str, Any]:
         "fullnameOverride": "prometheus",
         "prometheus": {"prometheusSpec": _prometheus_spec(stack, settings)},
         "alertmanager": {"enabled": True},
+        "nodeExporter": {"enabled": False},  # it wants the host's network and paths: a namespace of its own, if at all
         "grafana": {
             "enabled": stack.platform.observability.grafana,
             "sidecar": {
