@@ -42,8 +42,8 @@ class Table:
         Raises UnknownNameError for a name that means nobody.
         """
         universe = self.reach.universe.endpoints
-        known = [*universe, *dict.fromkeys(end for each in self.journeys for end in (each.source, each.destination))]
-        wanted = [named(text, known) if text else None for text in (sources, destinations)]
+        known = dict.fromkeys((*universe, *(end for each in self.journeys for end in (each.source, each.destination))))
+        wanted = [named(text, known, self.world) if text else None for text in (sources, destinations)]
         direct = [None if w is None else [each for each in w if each in self.reach.universe.position] for w in wanted]
         found = self.reach.results(direct[0], direct[1], ports)
         kept = [
@@ -61,19 +61,25 @@ class Table:
             yield from mesh.notes
 
 
-def named(text: str, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+def named(text: str, endpoints: Iterable[Endpoint], world: World) -> list[Endpoint]:
     """The endpoints that a name means.
 
-    `namespace/name`, `name`, `namespace/` (all of a namespace), `partner NAME` or a partner's name, an address or CIDR
-    (the parts of the outside that it touches), `outside`, `ingress-controller`, a client's name or an outside host.
-    Raises UnknownNameError where that is nobody.
+    `namespace/name`, `name` (of a workload, or of a Service for the workloads behind it), `namespace/` (all of a
+    namespace), `partner NAME` or a partner's name, an address or CIDR (the parts of the outside that it touches),
+    `outside`, `ingress-controller`, a client's name or an outside host. Raises UnknownNameError where that is nobody.
     """
     endpoints = list(endpoints)
     try:
         addresses = AddressSet.of(text)
     except ValueError:
         addresses = AddressSet.ALL if text == "outside" else AddressSet.NONE
-    found = [each for each in endpoints if _means(text, each, addresses)]
+    behind = {
+        pods.endpoint
+        for service in world.services
+        if text in (service.name, f"{service.namespace}/{service.name}")
+        for pods in world.selected_by(service)
+    }
+    found = [each for each in endpoints if each in behind or _means(text, each, addresses)]
     if not found:
         some = ", ".join(str(each) for each in endpoints if not isinstance(each, Addresses))
         raise UnknownNameError(f"{text}: no such endpoint; there are {some[:400] or 'none'}")

@@ -9,19 +9,19 @@ from partner_mesh.analysis.layers import Because, Opinion
 from partner_mesh.analysis.results import Connection, Decisions, Results
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.table import Table
-from partner_mesh.report.reach_text import requests_text
+from partner_mesh.report.reach_text import label, requests_text
 
 
 def lines(table: Table, results: Results, ports: PortSet, root: Path | None) -> Iterator[str]:
     """Every pair of the results, and every journey."""
     for source, destination, decisions in results.pairs():
-        yield f"{source} -> {destination}"
+        yield f"{label(source)} -> {label(destination)}"
         for step in steps(table.reach, source, destination, ports):
             yield from _step(step, root)
         yield from _verdict(decisions)
         yield ""
     for journey in results.journeys:
-        yield f"{journey.source} -> {journey.destination}, through a gateway"
+        yield f"{label(journey.source)} -> {label(journey.destination)}, through a gateway"
         yield f"  = {journey.verdict.value}: {_what(journey)}"
         yield from (f"      {_object(each, root)}" for each in journey.decided_by)
         yield ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from partner_mesh.analysis.layers import Verdict
 from partner_mesh.analysis.results import Results
-from partner_mesh.report.reach_text import reason, requests_text, summary
+from partner_mesh.report.reach_text import label, reason, requests_text, summary
 
 
 def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
@@ -17,7 +17,7 @@ def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
         if each.verdict is Verdict.DENIED and not denied:
             continue
         cells = (
-            str(each.source), str(each.destination), each.verdict.value, str(each.ports), requests_text(each.http),
+            label(each.source), label(each.destination), each.verdict.value, str(each.ports), requests_text(each.http),
             reason(each.decided_by),
         )  # fmt: skip
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from partner_mesh.analysis.layers import Because, Endpoint, Verdict
+from partner_mesh.analysis.layers import Addresses, Because, Endpoint, Verdict
 from partner_mesh.analysis.results import Connection, Results, distinct
-from partner_mesh.analysis.sets import PortSet
+from partner_mesh.analysis.sets import AddressSet, PortSet
 
 SIGNS: Final = {Verdict.ALLOWED: ".", Verdict.DENIED: "X", Verdict.UNKNOWN: "?"}
 MIXED: Final = "+"  # some ports or requests so, some otherwise
@@ -13,16 +13,26 @@ COLOURS: Final = {".": "\033[32m", "X": "\033[31m", "?": "\033[33m", "+": "\033[
 _SHOWN_PATHS: Final = 4
 
 
+def label(endpoint: Endpoint) -> str:
+    """An endpoint in a few words: of many ranges of addresses the first."""
+    if not isinstance(endpoint, Addresses):
+        return str(endpoint)
+    ranges = endpoint.addresses.ranges()
+    if endpoint.addresses in (AddressSet.V4, AddressSet.V6):
+        return endpoint.addresses.cidrs()[0]
+    return ranges[0] if len(ranges) == 1 else f"{ranges[0]} and {len(ranges) - 1} more ranges"
+
+
 def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
     """A line for each verdict between two ends. Refusals are counted, and shown only where they are asked for."""
     wanted = [each for each in results.connections() if denied or each.verdict is not Verdict.DENIED]
-    width = max((len(str(each.source)) for each in wanted), default=0)
-    other = max((len(str(each.destination)) for each in wanted), default=0)
+    width = max((len(label(each.source)) for each in wanted), default=0)
+    other = max((len(label(each.destination)) for each in wanted), default=0)
     width, other = min(width, 48), min(other, 48)
     for source, destination, verdict, ports, requests, because in _merged(wanted):
         what = f"{ports}{f' {requests}' if requests else ''}"
         why = "" if verdict is Verdict.ALLOWED else f"  ({because})"
-        yield f"{source!s:<{width}} -> {destination!s:<{other}}  {verdict.value:<7}  {what}{why}"
+        yield f"{label(source):<{width}} -> {label(destination):<{other}}  {verdict.value:<7}  {what}{why}"
     yield ""
     yield summary(results)
     yield from (f"note: {note}" for note in results.notes)
@@ -77,16 +87,17 @@ def grid(results: Results, *, colour: bool = False) -> Iterator[str]:
         sign = SIGNS[each.verdict]
         row = cells.setdefault(each.source, {})
         row[each.destination] = sign if row.get(each.destination, sign) == sign else MIXED
-    columns = list(dict.fromkeys(destination for row in cells.values() for destination in row))
-    width = max((len(str(each)) for each in cells), default=0)
+    met = dict.fromkeys(destination for row in cells.values() for destination in row)
+    columns = [each for each in dict.fromkeys((*results.endpoints, *met)) if each in met]
+    width = max((len(label(each)) for each in cells), default=0)
     digits = len(str(len(columns)))
     for place in range(digits):
         yield " " * (width + 1) + "".join(f"{number:>{digits}}"[place] for number in range(1, len(columns) + 1))
     for source, row in cells.items():
         signs = "".join(_painted(row.get(each, " "), colour=colour) for each in columns)
-        yield f"{source!s:<{width}} {signs}"
+        yield f"{label(source):<{width}} {signs}"
     yield ""
-    yield from (f"{number:>{digits}} {each}" for number, each in enumerate(columns, 1))
+    yield from (f"{number:>{digits}} {label(each)}" for number, each in enumerate(columns, 1))
     yield f". allowed   X denied   ? unknown   {MIXED} some ports or requests so, some otherwise"
 
 
