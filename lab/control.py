@@ -112,10 +112,9 @@ class Lab:
         """Switch the enforcement of NetworkPolicies on or off: off shows what the mesh alone turns away."""
         self._ask("enforce", enforcing)
 
-    def certificate(self, certificate: ClientCertificate, file: str) -> tuple[Path, Path]:
-        """A client's certificate and key as files `clients/<file>.crt` and `.key`, for programs other than probes."""
-        paths = self._ask("certificate", {**asdict(certificate), "file": file})
-        return Path(paths[0]), Path(paths[1])
+    def certificate(self, certificate: ClientCertificate, file: str) -> Path:
+        """A client's certificate with its key as `clients/<file>.pem`, for programs other than probes."""
+        return Path(self._ask("certificate", {**asdict(certificate), "file": file}))
 
     def enter(self) -> Path:
         """A script that runs a command where a pod or the outside is: `in outside curl ...`, `in checkout.checkout sh`."""

@@ -112,7 +112,11 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
     async def certificate(argument: Any) -> Any:
         shown = ClientCertificate(argument["authority"], tuple(argument["names"]), argument["expired"])
         pair = session.credentials.pair(shown)
-        return [str(path) for path in pair.write(session.directory / "clients", argument["file"])]
+        path = session.directory / "clients" / f"{argument['file']}.pem"
+        path.parent.mkdir(exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(pair.certificate + pair.key)
+        return str(path)
 
     async def stop(_: Any) -> None:
         stopping.set()

@@ -70,6 +70,7 @@ class Balancer:
     gateway: str  # where it connects to: the gateway's own pod
     port: int
     address: str
+    hosts: tuple[str, ...] = ()  # whose requests it carries
 
     def carries(self, host: str, method: str, path: str, user: str, token: Token | None = None) -> Probe:
         """A user's request as the gateway gets it."""

@@ -5,6 +5,7 @@ runs on a thread of its own, because meanwhile the event loop must answer DNS qu
 """
 
 import asyncio
+import ipaddress
 import time
 import urllib.error
 import urllib.request
@@ -133,6 +134,9 @@ class Session:
             target = await resolver.resolved(netns, probe.to, DNS_ADDRESS)
         if target is None:
             raise LabError(f"probe: nobody is called {probe.to}")
+        if probe.source == OUTSIDE and probe.address is not None and not self._owned(probe.address):
+            self.world = replace(self.world, client_ranges=(*self.world.client_ranges, f"{probe.address}/32"))
+            await self._aside(lambda: self.network.own([f"{probe.address}/32"]))
         return client.Route(netns, target, probe.port)
 
     async def apply(self, documents: Sequence[Document]) -> None:
@@ -158,6 +162,10 @@ class Session:
         self.servers.close()
         self.processes.stop_all()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _owned(self, address: str) -> bool:
+        own = ipaddress.IPv4Address(address)
+        return any(own in ipaddress.IPv4Network(block) for block in self.world.client_ranges)
 
     def proxies(self) -> list[str]:
         """Keys of the pods that have a proxy."""

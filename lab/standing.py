@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 from lab import LabError, inward, outward
 from lab import stack as stacks
 from lab.control import Lab
+from lab.inside import Balancer
 from lab.judge import Expected, Judge
 from lab.players import Player, players
 from lab.probe import OUTSIDE, ClientCertificate, Observation, Probe
 from lab.scenarios import Scenario
 from lab.tools import tools
+from lab.traffic import balancers
 from lab.world import World, world
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs import compile_stack
@@ -43,52 +45,42 @@ def calls(stack: Stack, folder: Path) -> Iterator[Call]:
     """Requests to try with curl: some that get in, some that do not, one that leaves."""
     documents = _documents(folder)
     cast, lab = world(documents), Lab.running(folder)
-    enter = lab.enter()
+    lab.enter()
+    options = ["silent", "show-error", "max-time = 5", f"cacert = {folder / 'etc/ca-certificates.crt'}"]
+    options += [f"resolve = {host}:443:{address}" for host, address in lab.status()["hosts"].items()]
+    (folder / "curl").write_text("\n".join(options) + "\n")
+    yield Call("where the lines below find what they need", f"D={shlex.quote(str(folder))}")
     for player in [p for p in players(documents, cast) if not p.raw][:SHOWN_PARTNERS]:
-        yield from _inward(stack, player, cast, lab, enter)
+        yield from _inward(stack, player, cast, lab)
     for scenario in outward.scenarios(stack, cast.remotes):
         if scenario.kind == "outward" and scenario.probe.protocol == "http":
-            yield _outward(scenario, enter)
+            yield _outward(scenario)
             break
 
 
-def _inward(stack: Stack, player: Player, cast: World, lab: Lab, enter: Path) -> Iterator[Call]:
+def _inward(stack: Stack, player: Player, cast: World, lab: Lab) -> Iterator[Call]:
     inbound = next(i for p in stack.partners for i in p.inbound if i.host == player.host)
     right = next(iter(inward.own_calls(stack, inbound, player, cast.stranger))).probe
-    balancer = lab.status()["hosts"][player.host]
-    root, key = lab.certificate(player.certificate, player.partner)
-    shown = ["--cert", str(root), "--key", str(key)]
-    said = f"{right.method} {right.path}"
-    yield Call(
-        f"{player.partner} {said} from its own address, with its own certificate: let in",
-        _curl(right, enter, lab.directory, balancer, shown),
-    )
-    yield Call(
-        "the same without a certificate: TLS ends the connection", _curl(right, enter, lab.directory, balancer, [])
-    )
+    shown = ["--cert", f"$D/clients/{lab.certificate(player.certificate, player.partner).name}"]
+    said = f"{player.partner} {right.method} {right.path}"
+    yield Call(f"{said} from its own address, with its own certificate: let in", _curl(right, shown))
+    yield Call("the same without a certificate: TLS ends the connection", _curl(right, []))
     if player.blocks:
         foreign = replace(right, address=cast.stranger)
-        yield Call(
-            "the same from a stranger's address: the packet filter refuses",
-            _curl(foreign, enter, lab.directory, balancer, shown),
-        )
+        yield Call("the same from a stranger's address: the packet filter refuses", _curl(foreign, shown))
 
 
-def _curl(probe: Probe, enter: Path, folder: Path, balancer: str, shown: list[str]) -> str:
-    headers = [part for name, value in probe.headers.items() for part in ("-H", f"{name}: {value}")]
-    return shlex.join(
-        [
-            str(enter), "outside", "curl", "-sS", "--max-time", "5", "-X", probe.method,
-            "--cacert", str(folder / "etc/ca-certificates.crt"), *shown, "--interface", probe.address or "",
-            "--resolve", f"{probe.host}:{probe.port}:{balancer}", *headers, f"https://{probe.host}{probe.path}",
-        ]
-    )  # fmt: skip
+def _curl(probe: Probe, shown: list[str]) -> str:
+    headers = [part for name, value in probe.headers.items() for part in ("-H", shlex.quote(f"{name}: {value}"))]
+    method = ["-X", probe.method] if probe.method != "GET" else []
+    parts = ["--interface", probe.address or "", *shown, *method, *headers, f"https://{probe.host}{probe.path}"]
+    return " ".join(["$D/in outside curl -K $D/curl", *parts])
 
 
-def _outward(scenario: Scenario, enter: Path) -> Call:
+def _outward(scenario: Scenario) -> Call:
     probe = scenario.probe
-    curl = ["curl", "-sS", "--max-time", "5", "-X", probe.method, f"http://{probe.host}:{probe.port}{probe.path}"]
-    line = shlex.join([str(enter), probe.source.replace("/", "."), *curl])
+    method = f"-X {probe.method} " if probe.method != "GET" else ""
+    line = f"$D/in {probe.source.replace('/', '.')} curl -sS {method}http://{probe.host}:{probe.port}{probe.path}"
     return Call(f"{scenario.about} by the egress gateway, with our client certificate", line)
 
 
@@ -156,12 +148,13 @@ class Answer:
 def sent(folder: Path, request: Request) -> Answer:
     """One request to a running lab. Raises LabError for a partner, a workload or a certificate that nobody has."""
     documents = _documents(folder)
-    probe = _probe(request, players(documents, world(documents)), world(documents))
+    cast = world(documents)
+    probe = _probe(request, players(documents, cast), cast, balancers(documents, cast).values())
     seen = Lab.running(folder).probe(probe)
     return Answer(probe, seen, Judge(documents).expected(probe))
 
 
-def _probe(request: Request, cast: list[Player], around: World) -> Probe:
+def _probe(request: Request, cast: list[Player], around: World, carriers: Collection[Balancer]) -> Probe:
     headers = dict(_header(each) for each in request.headers)
     own = _player(request, cast)
     if request.source is not None and "/" in request.source:
@@ -174,6 +167,10 @@ def _probe(request: Request, cast: list[Player], around: World) -> Probe:
     to = request.to or (own.host if own is not None else request.host)
     if to is None:
         raise LabError("lab request: say who calls with --partner, or where to with --to")
+    if own is None and (web := next((b for b in carriers if to in b.hosts), None)) is not None:
+        user = request.source or around.stranger
+        probe = web.carries(request.host or to, request.method, request.path, user)
+        return replace(probe, headers={**probe.headers, **headers})
     address = request.source or (own.address(around.stranger) if own is not None else around.stranger)
     certificate = _certificate(request.certificate, own, cast)
     return Probe(

@@ -24,23 +24,24 @@ def scenarios(stack: Stack, documents: Iterable[Document]) -> list[Scenario]:
     found = [*inward.scenarios(stack, callers, cast.stranger)]
     first = next((s.probe for s in found if s.probe.protocol == "http"), None)
     found += inward.direct(stack, cast.stranger, first)
-    found += inside.web(stack, balancers(stack, listed, cast), cast.stranger)
+    found += inside.web(stack, balancers(listed, cast), cast.stranger)
     found += outward.scenarios(stack, cast.remotes)
     found += inside.callers(stack, _without_sidecar(cast))
     found += outward.closed(stack, next(iter(cast.balancers.values()), cast.stranger))
     return found
 
 
-def balancers(stack: Stack, documents: Iterable[Document], cast: World) -> dict[str, Balancer]:
-    """Of each web gateway, at the first address that its NetworkPolicy expects a load balancer at."""
+def balancers(documents: Iterable[Document], cast: World) -> dict[str, Balancer]:
+    """Of each web gateway by its name, at the first address that its NetworkPolicy expects a load balancer at."""
     found = {}
     policies = [d for d in documents if d["kind"] == "NetworkPolicy" and d["metadata"]["name"] == "load-balancer"]
-    for name, _ in stack.gateways("ingress", "web"):
-        server = next((s for s in cast.servers if s.namespace == f"istio-{name}"), None)
-        blocks = [b for p in policies if p["metadata"].get("namespace") == f"istio-{name}" for b in _blocks(p)]
-        if server is not None and blocks:
+    for server in [s for s in cast.servers if s.mode == "SIMPLE"]:
+        blocks = [b for p in policies if p["metadata"].get("namespace") == server.namespace for b in _blocks(p)]
+        if blocks:
             address = str(ipaddress.ip_network(blocks[0])[10])
-            found[name] = Balancer(server.workload, _target(documents, server.namespace, server.port), address)
+            port = _target(documents, server.namespace, server.port)
+            name = cast.workloads[server.workload].name
+            found.setdefault(name, Balancer(server.workload, port, address, server.hosts))
     return found
 
 
@@ -67,7 +68,9 @@ def _without_sidecar(cast: World) -> str | None:
     )
 
 
-def results(stack: Stack, documents: list[dict[str, Any]], report: Callable[[str], None], folder: Path | None = None) -> list[Result]:
+def results(
+    stack: Stack, documents: list[dict[str, Any]], report: Callable[[str], None], folder: Path | None = None
+) -> list[Result]:
     """Start, ask, stop. Raises LabError if the lab does not start."""
     asked = scenarios(stack, documents)
     with Lab.start(documents, directory=folder, report=report) as lab:
