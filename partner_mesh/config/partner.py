@@ -111,7 +111,7 @@ class OutboundTls(Model):
     ca: SecretName | None = None  # a private CA; public ones when left out
     sni: Host | None = None  # default: the host
     subject_alt_names: tuple[str, ...] = ()  # default: the host
-    min_version: Literal["1.2", "1.3"] = "1.2"
+    min_version: Literal["1.2"] = "1.2"  # ClientTLSSettings has no minimum of its own; the mesh begins with 1.2
 
 
 class Token(Model):

@@ -36,12 +36,7 @@ def external_destination(stack: Stack, partner: Partner, entry: Outbound) -> Man
 
 
 def client_tls(partner: Partner, entry: Outbound) -> dict[str, Any]:
-    """ClientTLSSettings. SNI without names to verify would switch verification off, so there is always one.
-
-    Raises ValueError for a minimum of TLS 1.3: a client has no such field in Istio (1.2 is what it begins with).
-    """
-    if entry.tls.min_version != "1.2":
-        raise ValueError(f"{entry.host}: towards a partner the minimum version is TLS 1.2; Istio has no field for 1.3")
+    """ClientTLSSettings. SNI without names to verify would switch verification off, so there is always one."""
     tls: dict[str, Any] = {
         "mode": entry.tls.mode.upper(),
         "sni": entry.tls.sni or entry.host,

@@ -10,7 +10,7 @@ from typing import Any
 
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import GATEWAY_LABEL, ROOT_NAMESPACE, gateway_namespace
-from partner_mesh.specs.gateway_charts import service_ports
+from partner_mesh.specs.gateway_charts import proxy_config, service_ports
 from partner_mesh.specs.istio_charts import revisions
 from partner_mesh.specs.mesh_config import mesh_config
 from partner_mesh.specs.namespace import gateway_revision
@@ -106,7 +106,10 @@ def _gateway(stack: Stack, name: str, declared: str) -> Iterator[Document]:
         service_account=name,
         replicas=gateway.replicas.min,
         place=placement(stack, gateway_node_group(stack, declared)),
-        annotations={"inject.istio.io/templates": "gateway"},
+        annotations={
+            "inject.istio.io/templates": "gateway",
+            "proxy.istio.io/config": json.dumps(proxy_config(stack, gateway)),
+        },
     )
     services = [(entry["name"], entry["port"], entry["targetPort"]) for entry in service_ports(gateway)]
     yield _service(name, namespace, {"app": name, "istio": name}, services)

@@ -122,7 +122,7 @@ def test_no_secret_is_asked_for_where_the_store_is_somebody_elses() -> None:
 
 
 def test_tls_1_3_towards_a_partner_is_not_silently_1_2() -> None:
-    with pytest.raises(ValueError, match=r"TLS 1\.2"):
+    with pytest.raises(ValueError, match="minVersion"):
         compiled({"tls": {"minVersion": "1.3"}})
 
 
