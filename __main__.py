@@ -5,8 +5,9 @@ from pathlib import Path
 import pulumi
 
 from components.program import deploy
-from partner_mesh.config.loader import PROJECT, SECTIONS, load_values
+from partner_mesh.config.loader import SECTIONS, load_values
 from partner_mesh.config.problems import ConfigurationError
+from partner_mesh.config.reading import PROJECT
 
 
 def main() -> None:

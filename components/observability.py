@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.objects import Deployed, declare, release
+from components.objects import SERVED_BY, Deployed, declare, release
 from partner_mesh.model import ChartRelease, Manifest
 
 
@@ -19,7 +19,7 @@ class ObservabilityArgs:
 
 
 class Observability(pulumi.ComponentResource):
-    """Namespaces and their policies, then the charts, then the objects whose kinds the charts bring.
+    """The namespace with its policies, then the charts, then the objects whose kinds the charts bring.
 
     Outputs: `releases`, name → chart version.
     """
@@ -28,10 +28,10 @@ class Observability(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ObservabilityArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("partner-mesh:observability:Observability", name, None, opts)
-        first = [manifest for manifest in args.manifests if manifest.kind == "Namespace"]
-        declare(name, first, args.deployed, parent=self)
+        served = [each for each in args.manifests if each.api_version.partition("/")[0] in SERVED_BY]
+        declare(name, [each for each in args.manifests if each not in served], args.deployed, parent=self)
         for chart in args.charts:
             release(chart, args.deployed, parent=self)
-        declare(name, [manifest for manifest in args.manifests if manifest not in first], args.deployed, parent=self)
+        declare(name, served, args.deployed, parent=self)
         self.releases = {chart.name: chart.version for chart in args.charts}
         self.register_outputs({"releases": self.releases})

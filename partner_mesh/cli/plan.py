@@ -14,7 +14,9 @@ from partner_mesh.cli.output import OutputError, replace_folder
 from partner_mesh.cli.render import files, objects
 from partner_mesh.cli.stack import read
 from partner_mesh.config.stack import Stack
+from partner_mesh.model.serialize import dump
 from partner_mesh.specs import compile_stack
+from partner_mesh.specs.workload import deployment_patch
 
 _WIDTH_OF_A_FILE: Final = 200  # columns, where nobody's terminal says
 
@@ -46,7 +48,10 @@ def plan(
     plan_view.show(
         planned, console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_FILE), full=full
     )
-    typer.echo(f"\n{written} objects as YAML in {out / stack}/objects, every registration in {out / stack}/plan.json")
+    folder = out / stack
+    typer.echo(f"\n{written} objects as YAML in {folder}/objects, every registration in {folder}/plan.json")
+    if config.applications and config.platform.shared is None:
+        typer.echo(f"what each application's Deployment must say in {folder}/applications")
 
 
 def _registrations(stack: Stack, step: Callable[[str], None]) -> Any:
@@ -70,11 +75,12 @@ def _registrations(stack: Stack, step: Callable[[str], None]) -> Any:
 
 
 def _write(stack: Stack, folder: Path, document: str) -> int:
-    """Everything below out/STACK in one go; how many objects there are."""
+    """Everything below out/STACK in one go: objects, and what is not ours to deploy; how many objects there are."""
     manifests = objects(stack, compile_stack(stack))
     found = {f"objects/{name}": text for name, text in files(manifests).items()}
+    patches = {f"applications/{name}.yaml": dump(deployment_patch(stack, name)) for name in stack.applications}
     try:
-        replace_folder(folder, {"plan.json": document, **found})
+        replace_folder(folder, {"plan.json": document, **patches, **found})
     except OutputError as error:
         typer.echo(f"partner-mesh plan: {error}", err=True)
         raise typer.Exit(2) from None

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from components.recording import STACK_TYPE, Registration
-from partner_mesh.config.loader import PROJECT
+from partner_mesh.config.reading import PROJECT
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs.aws.warnings import warnings
 from partner_mesh.specs.cost import Line, monthly
@@ -142,18 +142,23 @@ def configuration_lines(stack: str, directory: Path) -> Iterator[tuple[str, int]
             yield from _of_file(file.read_text(encoding="utf-8"))
     elif isinstance(section, yaml.MappingNode):
         for key, value in section.value:
-            yield key.value, _written(text.splitlines()[key.start_mark.line : value.end_mark.line])
+            yield key.value, _written(_span(text, key.start_mark, value.end_mark))
     elif isinstance(section, yaml.SequenceNode):
         for entry in section.value:
             name = _child(entry, "name")
             if isinstance(name, yaml.ScalarNode):
-                yield name.value, _written(text.splitlines()[entry.start_mark.line : entry.end_mark.line])
+                yield name.value, _written(_span(text, entry.start_mark, entry.end_mark))
 
 
 def _of_file(text: str) -> Iterator[tuple[str, int]]:
     name = re.search(r"^name:\s*[\"']?([a-z0-9-]+)", text, re.MULTILINE)
     if name is not None:
         yield name.group(1), _written(text.splitlines())
+
+
+def _span(text: str, start: yaml.Mark, end: yaml.Mark) -> list[str]:
+    """The lines between two marks; a block ends at the beginning of the next line, a flow within its last."""
+    return text.splitlines()[start.line : end.line + (1 if end.column else 0)]
 
 
 def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
