@@ -64,8 +64,12 @@ class Deployment:
         packs = None if policy_pack is None else [str(policy_pack)]
         return _outcome(lambda heard: self._stack.preview(on_event=heard, policy_packs=packs))
 
-    def up(self) -> Outcome:
-        return _outcome(lambda heard: self._stack.up(on_event=heard))
+    def up(self, *, without: str | None = None) -> Outcome:
+        """`without`: the URN of a resource that is left out with everything that depends on it: their steps are `same`.
+        A provider itself is made all the same: the engine never leaves one out.
+        """
+        left_out = None if without is None else [without]
+        return _outcome(lambda heard: self._stack.up(on_event=heard, exclude=left_out, exclude_dependents=True))
 
     def destroy(self) -> Outcome:
         return _outcome(lambda heard: self._stack.destroy(on_event=heard))
