@@ -78,7 +78,8 @@ def _applications(compiled: Compiled, deployed: Deployed, opts: pulumi.ResourceO
     for name, manifests in compiled.namespaces.items():
         Namespace(name, ApplicationArgs(manifests, deployed), opts=opts)
     for name, manifests in compiled.applications.items():
-        Application(name, ApplicationArgs(manifests, deployed), opts=opts)
+        restarts = compiled.restarts.get(name, ())
+        Application(name, ApplicationArgs(manifests, deployed, restarts), opts=opts)
 
 
 def _with_vpc(chart: ChartRelease, vpc_id: pulumi.Output[str]) -> ChartRelease:

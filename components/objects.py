@@ -123,6 +123,21 @@ def _declare(
     return resource
 
 
+def patch(owner: str, manifests: Iterable[Manifest], deployed: Deployed, *, parent: pulumi.Resource) -> None:
+    """Register patches by server-side apply: the fields that are given, of objects that are there and not ours.
+
+    What is not there is an error. A patch that goes away leaves its fields behind: to take them back would change the
+    object once more (a pod template's annotation would restart the pods).
+    """
+    for manifest in manifests:
+        pulumi.CustomResource(
+            token(manifest.api_version, f"{manifest.kind}Patch"),
+            f"{owner}/{manifest.kind}Patch/{manifest.namespace}/{manifest.name}",
+            manifest.document(),
+            pulumi.ResourceOptions(parent=parent, depends_on=deployed.before(manifest) or None, retain_on_delete=True),
+        )
+
+
 def _unawaited(manifest: Manifest) -> Manifest:
     """The manifest, told not to wait for what others bring."""
     if manifest.kind != _POINTS_AT_OTHERS:

@@ -1,27 +1,28 @@
 """`partner-mesh upgrade status|next|back STACK`: where the upgrade stands, and one step of it as an edit of the file.
 
-The file keeps its comments and its layout: only `mesh.revision` and `mesh.upgrade` change.
+The file keeps every byte but those of `mesh.revision` and `mesh.upgrade`.
 """
 
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from partner_mesh.cli.stack import read
+from partner_mesh.cli.yaml_edit import EditError, remove, set_value
 from partner_mesh.config import upgrade as machine
-from partner_mesh.config.mesh import Mesh
+from partner_mesh.config.mesh import Mesh, Upgrade
 from partner_mesh.config.stack import Stack
 from partner_mesh.config.upgrade import Step
 
 upgrade = typer.Typer(
     no_args_is_help=True, help="Walk Istio's canary upgrade, a step at a time.", rich_markup_mode=None
 )
+
+_MESH: Final = ("config", "partner-mesh:platform", "mesh")
 
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")]
 ConfigDir = Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")]
@@ -102,40 +103,85 @@ def _take(stack: str, config_dir: Path, choose: Callable[[Stack], Step], *, dry_
     faults = list(machine.faults(step.mesh, _namespaces(config)))
     if faults:
         raise _refused("; ".join(f"{reason}: {remedy}" for _, reason, remedy in faults))
+    file = config_dir / f"Pulumi.{stack}.yaml"
+    try:
+        text = edited(file.read_bytes().decode("utf-8"), step.mesh)
+        if not dry_run:
+            unfinished = file.with_suffix(".yaml.part")
+            unfinished.write_bytes(text.encode("utf-8"))
+            unfinished.replace(file)
+    except EditError as error:
+        raise _refused(f"{file} was left as it is: {error}") from None
+    except OSError as error:
+        raise _refused(f"{file} cannot be written: {error.strerror or error}") from None
     _tell("would" if dry_run else "did", step, config)
     if not dry_run:
-        file = config_dir / f"Pulumi.{stack}.yaml"
-        text = edited(file.read_text(encoding="utf-8"), step.mesh)
-        unfinished = file.with_suffix(".yaml.part")
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(file)
         typer.echo(f"wrote {file}")
 
 
+@upgrade.command()
+def check(
+    stack: StackName,
+    base: Annotated[Path, typer.Option("--base", help="A folder with the configuration that is deployed.")],
+    config_dir: ConfigDir = Path(),
+) -> None:
+    """Whether the configuration may follow the one that is deployed (or the pull request's base): status 1 if not."""
+    before, after = read(stack, base).platform.mesh, read(stack, config_dir)
+    found = list(machine.transition_faults(before, after.platform.mesh, _namespaces(after)))
+    for reason, remedy in found:
+        typer.echo(f"{stack}: {reason}; {remedy}", err=True)
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"{stack}: a legal step")
+
+
+@upgrade.command()
+def walk(
+    stack: StackName,
+    to: Annotated[str, typer.Option("--to", help="The revision to go to, as 1-32-0.")],
+    config_dir: ConfigDir = Path(),
+) -> None:
+    """The whole way there as Markdown: each step's edit of the file, and what it changes on the cluster."""
+    from partner_mesh.cli import upgrade_walk  # noqa: PLC0415 - compiles, which the other verbs need not wait for
+
+    config = read(stack, config_dir)
+    if config.platform.mesh.upgrade is not None:
+        raise _refused(f"{stack} is on its way already: see partner-mesh upgrade status {stack}")
+    faults = list(machine.faults(machine.begin(config.platform.mesh, to).mesh, _namespaces(config)))
+    if faults:
+        raise _refused("; ".join(f"{reason}: {remedy}" for _, reason, remedy in faults))
+    text = (config_dir / f"Pulumi.{stack}.yaml").read_bytes().decode("utf-8")
+    typer.echo(upgrade_walk.markdown(config, text, to), nl=False)
+
+
 def edited(text: str, mesh: Mesh) -> str:
-    """The stack's file with the mesh's revision and upgrade replaced, comments and layout kept."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(text)
-    section: CommentedMap = document["config"]["partner-mesh:platform"]["mesh"]
-    section["revision"] = mesh.revision
+    """The stack's file with the mesh's revision and upgrade replaced and every other byte as it was.
+
+    Raises EditError where they are not written in it, or not in a way that can be edited.
+    """
+    body = text.removeprefix("\ufeff")
+    mark, before = text[: len(text) - len(body)], body
+    body = set_value(body, (*_MESH, "revision"), mesh.revision)
     if mesh.upgrade is None:
-        section.pop("upgrade", None)
+        body = remove(body, (*_MESH, "upgrade"))
     else:
-        value = CommentedMap(mesh.upgrade.model_dump(by_alias=True, exclude_defaults=True))
-        if "namespaces" in value:
-            value["namespaces"] = CommentedSeq(value["namespaces"])
-            value["namespaces"].fa.set_flow_style()
-        value.fa.set_flow_style()
-        if "upgrade" in section:
-            section["upgrade"] = value
-        else:
-            section.insert(list(section).index("revision") + 1, "upgrade", value)
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
+        value = mesh.upgrade.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+        body = set_value(body, (*_MESH, "upgrade"), value, after="revision")
+    _proven(before, body, mesh)
+    return mark + body
+
+
+def _proven(before: str, after: str, mesh: Mesh) -> None:
+    """Read again, the text says the new state, and else what it said before."""
+    documents = [YAML(typ="safe", pure=True).load(text) for text in (before, after)]
+    sections = [document["config"]["partner-mesh:platform"]["mesh"] for document in documents]
+    upgrade = sections[1].get("upgrade")
+    said = (sections[1]["revision"], None if upgrade is None else Upgrade.model_validate(upgrade))
+    for section in sections:
+        section.pop("revision", None)
+        section.pop("upgrade", None)
+    if said != (mesh.revision, mesh.upgrade) or documents[0] != documents[1]:
+        raise EditError("anchors or merged keys: write revision and upgrade out below mesh")
 
 
 def _tell(what: str, step: Step, config: Stack) -> None:
@@ -143,8 +189,21 @@ def _tell(what: str, step: Step, config: Stack) -> None:
     for change in step.changes:
         typer.echo(f"  {change}")
     for namespace in step.restarts:
-        workloads = config.by_namespace.get(namespace, ()) or tuple(config.platform.gateways)
-        typer.echo(f"  restart in {namespace}: {', '.join(workloads)}")
+        for line in restarts(config, namespace):
+            typer.echo(f"  {line}")
+
+
+def restarts(config: Stack, namespace: str) -> Iterator[str]:
+    """What restarts in a namespace (or `gateways`): what the step does by itself, and what is left to people."""
+    if namespace == "gateways":
+        yield f"restarts by itself: {', '.join(config.platform.gateways)}"
+        return
+    for name in config.by_namespace.get(namespace, ()):
+        deployments = config.applications[name].deployments
+        if deployments:
+            yield f"restarts by itself: {', '.join(deployments)}"
+        else:
+            yield f"to restart by hand: the workloads of {name} (or name its deployments in the configuration)"
 
 
 def _status(mesh: Mesh, namespaces: Sequence[str], steps: dict[str, Step | None]) -> dict[str, Any]:
@@ -163,7 +222,7 @@ def _status(mesh: Mesh, namespaces: Sequence[str], steps: dict[str, Step | None]
 
 
 def _namespaces(config: Stack) -> tuple[str, ...]:
-    return tuple(config.by_namespace)
+    return machine.sidecar_namespaces(config.platform.mesh, tuple(config.by_namespace))
 
 
 def _checked(format_: str) -> None:

@@ -207,6 +207,7 @@ class Application(Model):
     ports: Annotated[dict[Name, PortOrNumber], Field(min_length=1)]
     callers: tuple[CallerOrName, ...] = ()
     replicas: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2  # pods at most: for capacity rules
+    deployments: tuple[Name, ...] = ()  # Deployments that are there: an upgrade's step restarts them by itself
     security_group: SecurityGroup | None = None
     versions: dict[Name, VersionOrWeight] = {}
     mirror: Mirror | None = None

@@ -72,6 +72,15 @@ def gateway_revision(mesh: Mesh) -> str:
     return mesh.upgrade.to if mesh.upgrade is not None and mesh.upgrade.gateways else mesh.revision
 
 
+def sidecar_namespaces(mesh: Mesh, namespaces: Sequence[str]) -> tuple[str, ...]:
+    """The namespaces that an upgrade moves: those in ambient mode hold no sidecar, and ztunnel goes with the tag."""
+    return tuple(
+        name
+        for name in namespaces
+        if (settings := mesh.namespaces.get(name)) is None or settings.data_plane != "ambient"
+    )
+
+
 def faults(mesh: Mesh, namespaces: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """What makes a state illegal by itself: (key below `mesh`, reason, remedy)."""
     upgrade = mesh.upgrade
@@ -100,7 +109,8 @@ def faults(mesh: Mesh, namespaces: Sequence[str]) -> Iterator[tuple[str, str, st
         )
     for index, name in enumerate(upgrade.namespaces):
         if name not in namespaces:
-            yield f"upgrade.namespaces.{index}", f"no application runs in {name!r}", "name a namespace of applications"
+            reason = f"no application with a sidecar runs in {name!r}"
+            yield f"upgrade.namespaces.{index}", reason, "name a namespace of applications"
         if name in upgrade.namespaces[:index]:
             yield f"upgrade.namespaces.{index}", f"{name!r} stands twice", "remove one"
     waiting = [name for name in namespaces if name not in upgrade.namespaces]
@@ -118,12 +128,25 @@ def _with(mesh: Mesh, upgrade: Upgrade | None, revision: str | None = None) -> M
     return mesh.model_copy(update={"upgrade": upgrade, "revision": revision or mesh.revision})
 
 
+def _version(revision: str) -> str:
+    return revision.replace("-", ".")
+
+
+def _agents(mesh: Mesh, revision: str) -> str:
+    """The node agents, of which a cluster has one release each, follow the tag."""
+    which = "istio-cni, ztunnel and waypoints go" if mesh.data_plane == "ambient" else "istio-cni goes"
+    return f"{which} to {_version(revision)}: the node agent restarts, no workload does"
+
+
 def begin(mesh: Mesh, to: str) -> Step:
     """From stable: a second control plane beside the first. Nothing uses it yet."""
     return Step(
         "begin",
         _with(mesh, Upgrade(to=to)),
-        (f"istiod {to} is installed beside {mesh.revision}", "base charts and CRDs go to the new version"),
+        (
+            f"istiod {to} is installed beside {mesh.revision}; no proxy asks it yet",
+            f"istio-base goes to {_version(to)}: the new CRDs, which the old control plane reads as well",
+        ),
     )
 
 
@@ -148,14 +171,20 @@ def forward(mesh: Mesh, namespaces: Sequence[str]) -> Step | None:
         return Step(
             "move gateways",
             _with(mesh, upgrade.model_copy(update={"gateways": True})),
-            ("gateway Deployments roll to the new revision; Services and load balancers stay",),
+            (
+                f"gateway releases go to {_version(upgrade.to)} in place: Services and load balancers stay",
+                "gateway Deployments roll, one pod more before one pod less",
+            ),
             ("gateways",),
         )
     if not upgrade.promoted:
         return Step(
             "promote",
             _with(mesh, upgrade.model_copy(update={"promoted": True})),
-            (f"the tag {mesh.tag!r} and the default revision point to {upgrade.to}",),
+            (
+                f"the tag {mesh.tag!r} and the default revision point to {upgrade.to}",
+                _agents(mesh, upgrade.to),
+            ),
         )
     return Step(
         "finish",
@@ -176,13 +205,16 @@ def back(mesh: Mesh) -> Step | None:
         return Step(
             "demote",
             _with(mesh, upgrade.model_copy(update={"promoted": False})),
-            (f"the tag {mesh.tag!r} and the default revision point to {mesh.revision} again",),
+            (
+                f"the tag {mesh.tag!r} and the default revision point to {mesh.revision} again",
+                _agents(mesh, mesh.revision),
+            ),
         )
     if upgrade.gateways:
         return Step(
             "move gateways back",
             _with(mesh, upgrade.model_copy(update={"gateways": False})),
-            (f"gateway Deployments roll back to {mesh.revision}",),
+            (f"gateway releases go back to {_version(mesh.revision)} in place, and their Deployments roll",),
             ("gateways",),
         )
     if upgrade.namespaces:
@@ -193,13 +225,24 @@ def back(mesh: Mesh) -> Step | None:
             (f"namespace {name} is labelled with the tag {mesh.tag!r} again", f"workloads in {name} restart"),
             (name,),
         )
-    return Step("abandon", _with(mesh, None), (f"istiod {upgrade.to} is removed; nothing used it",))
+    return Step(
+        "abandon",
+        _with(mesh, None),
+        (f"istiod {upgrade.to} is removed; nothing used it", f"istio-base goes back to {_version(mesh.revision)}"),
+    )
 
 
 def reinstate(mesh: Mesh, old: str, namespaces: Sequence[str]) -> Step:
     """Back from stable, after the old control plane was removed: install it again, beside, with nothing moved yet."""
     upgrade = Upgrade(to=mesh.revision, namespaces=tuple(namespaces), gateways=True, promoted=True)
-    return Step("reinstate", _with(mesh, upgrade, old), (f"istiod {old} is installed again; nothing uses it yet",))
+    return Step(
+        "reinstate",
+        _with(mesh, upgrade, old),
+        (
+            f"istiod {old} is installed again; nothing uses it yet",
+            f"namespaces carry {mesh.revision} instead of the tag {mesh.tag!r}: same proxies, no restart",
+        ),
+    )
 
 
 def _stage(mesh: Mesh) -> tuple[bool, frozenset[str], bool, bool]:

@@ -5,10 +5,12 @@ from typing import Any
 from partner_mesh.config.application import ApplicationPort
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
-from partner_mesh.model.names import gateway_namespace
-from partner_mesh.specs.stack import caller_namespaces, owned, web_gateways_of
+from partner_mesh.model.names import GROUP, gateway_namespace
+from partner_mesh.specs.namespace import proxy_revision
+from partner_mesh.specs.stack import ambient, caller_namespaces, owned, web_gateways_of
 
 EXPORT_TO = "networking.istio.io/exportTo"
+REVISION_STAMP = f"{GROUP}/revision"
 
 
 def service_account(stack: Stack, application: str) -> Manifest:
@@ -52,6 +54,22 @@ def visible_to(stack: Stack, application: str, partner_gateways: tuple[str, ...]
     callers = caller_namespaces(stack, application)[1:]
     gateways = [gateway_namespace(g) for g in (*web_gateways_of(stack, application), *partner_gateways)]
     return [".", *dict.fromkeys([*callers, *gateways])]
+
+
+def restart_stamps(stack: Stack, application: str) -> tuple[Manifest, ...]:
+    """What makes an application's pods start anew when their proxies' revision changes: one annotation of the template.
+
+    Patches of Deployments that others own, so they name that field and nothing else. Pods in ambient mode have no
+    proxy of their own and need no restart.
+    """
+    declared = stack.applications[application]
+    if ambient(stack, declared.namespace):
+        return ()
+    template = {"metadata": {"annotations": {REVISION_STAMP: proxy_revision(stack, declared.namespace)}}}
+    return tuple(
+        Manifest("apps/v1", "Deployment", name, declared.namespace, body={"spec": {"template": template}})
+        for name in declared.deployments
+    )
 
 
 def _service_port(name: str, port: ApplicationPort) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def compile_stack(stack: Stack, group_ids: GroupIds = None) -> Compiled:
         applications={
             name: application_objects(stack, name, partner_gateways, group_ids) for name in stack.applications
         },
+        restarts={name: application.restart_stamps(stack, name) for name in stack.applications},
         partners={
             each.name: (*partner.partner_objects(stack, each, formed), *observability.partner_rules(stack, each))
             for each in stack.partners

@@ -21,6 +21,8 @@ class Compiled:
     namespaces: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)  # by namespace of applications
     applications: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
     partners: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
+    # By application: patches of Deployments that others own, so they are no objects of ours (`application.py`).
+    restarts: Mapping[str, tuple[Manifest, ...]] = field(default_factory=dict)
     observability: tuple[Manifest, ...] = ()
     charts: tuple[ChartRelease, ...] = ()
     inventory: tuple[Mapping[str, Any], ...] = ()

@@ -29,13 +29,11 @@ TERMINATION_GRACE_SECONDS: Final = 60
 def gateway_release(stack: Stack, name: str, declared: str) -> ChartRelease:
     """The release of gateway `name`, which has the settings of gateway `declared` (the same unless it is a shard)."""
     mesh = stack.platform.mesh
-    upgrade = mesh.upgrade
-    moved = upgrade is not None and upgrade.gateways
     return ChartRelease(
         name,
         gateway_namespace(name),
         "gateway",
-        version(upgrade.to if upgrade is not None and moved else mesh.revision),
+        version(gateway_revision(stack)),
         mesh.charts,
         gateway_values(stack, name, declared),
         control_planes(mesh),

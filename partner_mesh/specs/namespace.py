@@ -1,5 +1,6 @@
 """Namespaces: Pod Security level, and which control plane (or data plane) their pods belong to."""
 
+from partner_mesh.config import upgrade
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import REVISION_LABEL, gateway_namespace
@@ -48,6 +49,15 @@ def namespace_revision(stack: Stack, namespace: str) -> str:
 
 
 def gateway_revision(stack: Stack) -> str:
-    """The revision of gateways: they move together, in place, as a step of their own."""
+    """The revision of gateways: they move together, in place, as a step of their own.
+
+    The revision itself and never the tag: it stands in the pods' labels, so a change of its spelling, when an upgrade
+    is finished, would roll every gateway for nothing. In somebody else's mesh it is the tag that we were told.
+    """
     mesh = stack.platform.mesh
-    return mesh.upgrade.to if mesh.upgrade is not None and mesh.upgrade.gateways else mesh.tag
+    return upgrade.gateway_revision(mesh) if mesh.managed else mesh.tag
+
+
+def proxy_revision(stack: Stack, namespace: str) -> str:
+    """The revision that a namespace's sidecars really run, however its label spells it."""
+    return upgrade.revision_of(stack.platform.mesh, namespace)

@@ -16,6 +16,7 @@ from partner_mesh.config.upgrade import (
     gateway_revision,
     reinstate,
     revision_of,
+    sidecar_namespaces,
     state,
     transition_faults,
 )
@@ -110,7 +111,7 @@ def test_the_target_stays_while_an_upgrade_is_under_way() -> None:
         ({"to": "1-30-2"}, "upgrade.to", "older"),
         ({"to": "1-34-0"}, "upgrade.to", "more than 2 minors"),
         ({"to": "2-31-1"}, "upgrade.to", "more than 2 minors"),
-        ({"namespaces": ("nobody",)}, "upgrade.namespaces.0", "no application runs"),
+        ({"namespaces": ("nobody",)}, "upgrade.namespaces.0", "no application with a sidecar runs"),
         ({"namespaces": ("fraud", "fraud")}, "upgrade.namespaces.1", "stands twice"),
         ({"namespaces": ("fraud",), "gateways": True}, "upgrade.gateways", "after every namespace"),
         ({**MOVED, "promoted": True}, "upgrade.promoted", "after the gateways"),
@@ -121,6 +122,17 @@ def test_illegal_states_are_named(upgrade: dict[str, object], key: str, why: str
     assert where == key
     assert why in reason
     assert remedy
+
+
+def test_namespaces_without_sidecars_are_nothing_to_move() -> None:
+    mesh = Mesh.model_validate(
+        {"revision": "1-31-1", "dataPlane": "ambient", "namespaces": {"fraud": {"dataPlane": "ambient"}}}
+    )
+    assert sidecar_namespaces(mesh, NAMESPACES) == ("charging", "checkout")
+    moved = mesh.model_copy(update={"upgrade": Upgrade.model_validate({"to": "1-32-0", "namespaces": ["fraud"]})})
+    [(key, reason, _)] = faults(moved, sidecar_namespaces(moved, NAMESPACES))
+    assert key == "upgrade.namespaces.0"
+    assert "sidecar" in reason
 
 
 @given(st.lists(st.booleans(), max_size=30))

@@ -33,9 +33,9 @@ def tags(found: Compiled) -> dict[str, list[str]]:
     ("upgrade", "charging", "gateway", "versions", "holder"),
     [
         # state → istio.io/rev of a namespace and of a gateway's; base, cni and gateway releases; who has the tag
-        ({}, "stable", "stable", ("1.32.0", "1.31.1", "1.31.1"), OLD),
-        ({"namespaces": ["charging"]}, NEW, "stable", ("1.32.0", "1.31.1", "1.31.1"), OLD),
-        ({"namespaces": NAMESPACES}, NEW, "stable", ("1.32.0", "1.31.1", "1.31.1"), OLD),
+        ({}, "stable", OLD, ("1.32.0", "1.31.1", "1.31.1"), OLD),
+        ({"namespaces": ["charging"]}, NEW, OLD, ("1.32.0", "1.31.1", "1.31.1"), OLD),
+        ({"namespaces": NAMESPACES}, NEW, OLD, ("1.32.0", "1.31.1", "1.31.1"), OLD),
         ({"namespaces": NAMESPACES, "gateways": True}, NEW, NEW, ("1.32.0", "1.31.1", "1.32.0"), OLD),
         ({"namespaces": NAMESPACES, "gateways": True, "promoted": True}, NEW, NEW, ("1.32.0", "1.32.0", "1.32.0"), NEW),
     ],
@@ -51,11 +51,13 @@ def test_a_state_compiles_to(
     assert tags(found) == {f"istiod-{r}": ["stable"] if r == holder else [] for r in (OLD, NEW)}
 
 
-def test_at_rest_there_is_one_control_plane_and_everybody_carries_the_tag() -> None:
+def test_at_rest_there_is_one_control_plane_and_applications_carry_the_tag() -> None:
+    """Gateways carry the revision itself: finishing an upgrade, which moves the tag's meaning, must not roll them."""
     found = compile_stack(loaded(mesh={"revision": OLD}))
     assert tags(found) == {f"istiod-{OLD}": ["stable"]}
-    in_the_mesh = [m for m in found if m.kind == "Namespace" and m.name != "observability"]
-    assert {m.labels["istio.io/rev"] for m in in_the_mesh} == {"stable"}
+    carried = {m.name: m.labels["istio.io/rev"] for m in found if m.kind == "Namespace" and "istio.io/rev" in m.labels}
+    assert {name: carried.get(name) for name in NAMESPACES} == dict.fromkeys(NAMESPACES, "stable")
+    assert {carried[f"istio-{gateway}"] for gateway in ("web", "partners", "egress")} == {OLD}
 
 
 def test_nobody_carries_the_label_that_overrides_the_revision() -> None:

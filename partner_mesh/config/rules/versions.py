@@ -37,8 +37,9 @@ def legal_upgrade(world: World) -> Iterator[Finding]:
     """An upgrade goes forward, two minors at most: namespaces, then gateways, then promotion."""
     if world.platform is None:
         return
-    namespaces = tuple(dict.fromkeys(application.namespace for application in world.applications.values()))
-    for key, reason, remedy in upgrade.faults(world.platform.mesh, namespaces):
+    mesh = world.platform.mesh
+    namespaces = dict.fromkeys(application.namespace for application in world.applications.values())
+    for key, reason, remedy in upgrade.faults(mesh, upgrade.sidecar_namespaces(mesh, tuple(namespaces))):
         if key.startswith("upgrade.namespaces") and not world.complete:
             continue  # perhaps the namespace of one that could not be read
         parts = (int(part) if part.isdigit() else part for part in key.split("."))
