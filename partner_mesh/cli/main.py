@@ -23,6 +23,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "plan": ("partner_mesh.cli.plan", "plan"),
     "render": ("partner_mesh.cli.render", "render"),
     "reach": ("partner_mesh.cli.reach", "reach"),
+    "check": ("partner_mesh.cli.check", "check"),
     "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
     "cost": ("partner_mesh.cli.cost", "cost"),
     "onboard": ("partner_mesh.cli.onboard", "onboard"),

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from partner_mesh.analysis.invariants import authority, duplicates, egress, partners, plaintext, selecting, shapes, unused, web
+from partner_mesh.analysis.invariants import (
+    authority,
+    duplicates,
+    egress,
+    partners,
+    plaintext,
+    selecting,
+    shapes,
+    unused,
+    web,
+)
 from partner_mesh.analysis.invariants.facts import Facts
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 

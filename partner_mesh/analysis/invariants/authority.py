@@ -12,7 +12,6 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.topology import Pods
 
 _IDENTITIES: Final = ("principals", "namespaces", "serviceAccounts", "notPrincipals", "notNamespaces")
-_SAYS_NOTHING: Final = ({}, None)
 
 
 def _rules(resource: Resource, key: str = "rules") -> list[Any]:
@@ -79,7 +78,7 @@ def token_required(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
         for resource in tokens.policies:
             yield invariant.at(
                 resource,
-                f"tokens are checked at {pods.endpoint}, and no rule there requires one: without a token everybody passes",
+                f"tokens are checked at {pods.endpoint}, and no rule there requires one: without one everybody passes",
                 "require requestPrincipals (and the claims) in an ALLOW rule of the workload",
             )
 
@@ -115,7 +114,12 @@ def root_allows_nothing(facts: Facts, invariant: Invariant) -> Iterator[Finding]
 
 INVARIANTS: Final = (
     Invariant("PM028-empty-rule", Severity.ERROR, "No rule is empty: empty never means all", no_empty_rule),
-    Invariant("PM029-foreign-identity", Severity.ERROR, "No mesh identity is believed of a partner's CA", no_identity_from_partners),
+    Invariant(
+        "PM029-foreign-identity",
+        Severity.ERROR,
+        "No mesh identity is believed of a partner's CA",
+        no_identity_from_partners,
+    ),
     Invariant("PM030-token-required", Severity.ERROR, "Where tokens are checked one is required", token_required),
     Invariant("PM031-allow-nothing", Severity.ERROR, "What no rule admits is refused", root_allows_nothing),
 )

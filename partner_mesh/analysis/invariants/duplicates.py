@@ -54,7 +54,7 @@ def _on_the_mesh(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                 if _meet(seen_in, other_seen):
                     yield invariant.at(
                         resource,
-                        f"routes {host} for sidecars, as {other.title} does: a sidecar that sees both keeps one of them",
+                        f"routes {host} for sidecars, as {other.title} does: one that sees both keeps the first",
                         "one VirtualService a host, or an exportTo of its own for each",
                     )
                     break
@@ -65,6 +65,4 @@ def _meet(left: frozenset[str], right: frozenset[str]) -> bool:
     return "*" in left or "*" in right or bool(left & right)
 
 
-INVARIANTS: Final = (
-    Invariant("PM013-duplicate-host", Severity.ERROR, "No host is served twice", no_duplicates),
-)
+INVARIANTS: Final = (Invariant("PM013-duplicate-host", Severity.ERROR, "No host is served twice", no_duplicates),)

@@ -64,7 +64,10 @@ def _undeclared(
             left = [
                 piece
                 for addresses, open_ports in left
-                for piece in ((addresses - host.addresses, open_ports), (addresses & host.addresses, open_ports - allowed))
+                for piece in (
+                    (addresses - host.addresses, open_ports),
+                    (addresses & host.addresses, open_ports - allowed),
+                )
                 if piece[0] and piece[1]
             ]
     yield from left
@@ -117,6 +120,8 @@ def metadata_closed(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
 
 
 INVARIANTS: Final = (
-    Invariant("PM001-egress-closed", Severity.ERROR, "No workload but the egress gateway reaches the internet", egress_closed),
+    Invariant(
+        "PM001-egress-closed", Severity.ERROR, "No workload but the egress gateway reaches the internet", egress_closed
+    ),
     Invariant("PM002-metadata-closed", Severity.ERROR, "No workload reaches the metadata service", metadata_closed),
 )

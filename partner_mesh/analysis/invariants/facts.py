@@ -9,7 +9,9 @@ from partner_mesh.analysis.gateways import GatewayProxy
 from partner_mesh.analysis.journeys import Journey
 from partner_mesh.analysis.layers import Addresses, Because, Verdict, Workload
 from partner_mesh.analysis.mesh import Mesh, mesh_layers
+from partner_mesh.analysis.mesh_config import NETWORKING
 from partner_mesh.analysis.reachability import Reach
+from partner_mesh.analysis.registry import full_name
 from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import positions
@@ -23,7 +25,9 @@ _PRIVATE: Final = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
     "224.0.0.0/3",
 )  # fmt: skip
-INTERNET: Final = (AddressSet.V4 - AddressSet.union(AddressSet.of(each) for each in _PRIVATE)) | AddressSet.of("2000::/3")
+INTERNET: Final = (AddressSet.V4 - AddressSet.union(AddressSet.of(each) for each in _PRIVATE)) | AddressSet.of(
+    "2000::/3"
+)
 SYSTEM: Final = ("kube-system", "kube-public", "kube-node-lease")
 
 
@@ -83,6 +87,16 @@ class Facts:
         named = f"{pods.labels.get('istio', '')} {pods.endpoint.name} {pods.namespace}"
         return "egress" in named or any(each.tls == "ISTIO_MUTUAL" for each in bond.gateway.servers)
 
+    @cached_property
+    def subsets(self) -> frozenset[tuple[str, str]]:
+        """(host, subset) of every DestinationRule, whoever sees it."""
+        return frozenset(
+            (full_name(str(resource.spec.get("host") or ""), resource.namespace), str(subset.get("name")))
+            for resource in self.world.of(NETWORKING, "DestinationRule")
+            for subset in resource.spec.get("subsets") or ()
+            if isinstance(subset, Mapping)
+        )
+
     def groups_admit(self, workload: Workload, caller: Addresses, ports: PortSet) -> bool:
         """Whether the groups of a workload admit addresses by address; where it has no group nothing refuses them."""
         opinions = self.groups.opinions(caller, workload, ports)
@@ -104,7 +118,9 @@ def _names_addresses(because: Because, addresses: AddressSet) -> bool:
         return False
     rule: object = because.resource.document()
     for step in because.path:
-        if isinstance(rule, Mapping) or (isinstance(rule, list) and isinstance(step, int)):
+        if isinstance(rule, Mapping):
+            rule = rule.get(step)
+        elif isinstance(rule, list) and isinstance(step, int):
             rule = rule[step]
     blocks = rule.get("cidrBlocks") if isinstance(rule, Mapping) else None
     try:
@@ -140,7 +156,7 @@ def shown_because(because: tuple[Because, ...]) -> str:
 
 def shown_addresses(addresses: AddressSet, limit: int = 3) -> str:
     """The first few blocks of a set; the whole internet by its name."""
-    if INTERNET <= addresses:
+    if addresses & INTERNET == INTERNET:
         return "the whole internet"
     blocks = addresses.cidrs()
     return ", ".join(blocks[:limit]) + (f" and {len(blocks) - limit} more blocks" if len(blocks) > limit else "")

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from partner_mesh.analysis.resources import Resource, Source
 
 if TYPE_CHECKING:
     from partner_mesh.analysis.invariants.facts import Facts
+
+
+NOWHERE: Final = Source("")
 
 
 class Severity(Enum):
@@ -33,7 +36,7 @@ class Finding:
     object: str
     reason: str
     remedy: str
-    source: Source = Source("")
+    source: Source = NOWHERE
 
     def document(self) -> dict[str, Any]:
         """The finding as JSON shows it; `file` and `line` where they are known."""
@@ -60,8 +63,6 @@ class Invariant:
     title: str
     examine: "Callable[[Facts, Invariant], Iterator[Finding]]"
 
-    def at(
-        self, resource: Resource, reason: str, remedy: str, severity: Severity | None = None
-    ) -> Finding:
+    def at(self, resource: Resource, reason: str, remedy: str, severity: Severity | None = None) -> Finding:
         """A finding at an object."""
         return Finding(self.identifier, severity or self.severity, resource.title, reason, remedy, resource.source)

@@ -9,7 +9,7 @@ from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severit
 from partner_mesh.analysis.journeys import Journey
 from partner_mesh.analysis.layers import AUTHORISATION, ROUTE, Addresses, Because, Client, Partner, Verdict, Workload
 from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.sets import PortSet
 
 
 def own_objects_only(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
@@ -18,7 +18,9 @@ def own_objects_only(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     Objects without labels (other people's folders) cannot be told apart: there the Gateway alone names the partner,
     and only a workload that no policy guards is a finding.
     """
-    labelled = any(each.labels.get(PARTNER_LABEL) for each in facts.world.of("security.istio.io", "AuthorizationPolicy"))
+    labelled = any(
+        each.labels.get(PARTNER_LABEL) for each in facts.world.of("security.istio.io", "AuthorizationPolicy")
+    )
     seen: set[tuple[str, str]] = set()
     for journey in facts.arrivals:
         if not isinstance(journey.source, Partner):
@@ -75,7 +77,8 @@ def no_crossing(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             why = next((each.reason for each in journey.fate.because if each.reason), "no server refuses it")
             yield invariant.at(
                 resource,
-                f"another partner than {journey.source.beside} reaches {journey.destination} through {journey.host}: {why}",
+                f"another partner than {journey.source.beside} reaches {journey.destination} "
+                f"through {journey.host}: {why}",
                 "one server with one exact host, its own CA secret and subjectAltNames for each partner",
             )
 
@@ -106,27 +109,38 @@ def outside_only_by_gateways(facts: Facts, invariant: Invariant) -> Iterator[Fin
     parts = [
         each for each in facts.reach.universe.endpoints if isinstance(each, Addresses) and each.addresses & INTERNET
     ]
-    found: dict[tuple[Workload, Verdict], list[tuple[PortSet, AddressSet, str]]] = {}
+    found: dict[tuple[Workload, Verdict], list[tuple[PortSet, str]]] = {}
     for each in facts.reach.results(parts, inside).connections():
         if each.verdict is Verdict.DENIED or not isinstance(each.destination, Workload):
             continue
         if isinstance(each.source, Addresses):
-            said = (each.ports, each.source.addresses & INTERNET, shown_because(each.decided_by))
-            found.setdefault((each.destination, each.verdict), []).append(said)
+            found.setdefault((each.destination, each.verdict), []).append((each.ports, shown_because(each.decided_by)))
     for (workload, verdict), said in found.items():
         may = "is reached" if verdict is Verdict.ALLOWED else "may be reached"
         ports = PortSet.union(each[0] for each in said)
         yield invariant.at(
             facts.world.workloads[workload].resource,
-            f"{may} from the internet without a gateway on {ports}: {said[0][2]}",
+            f"{may} from the internet without a gateway on {ports}: {said[0][1]}",
             "deny ingress by NetworkPolicy and admit the gateway's pods",
             Severity.ERROR if verdict is Verdict.ALLOWED and facts.mesh.present else Severity.WARNING,
         )
 
 
 INVARIANTS: Final = (
-    Invariant("PM003-partner-reach", Severity.ERROR, "No partner reaches what its own objects do not name", own_objects_only),
+    Invariant(
+        "PM003-partner-reach", Severity.ERROR, "No partner reaches what its own objects do not name", own_objects_only
+    ),
     Invariant("PM004-partner-crossing", Severity.ERROR, "No partner uses another partner's host", no_crossing),
-    Invariant("PM005-partner-address", Severity.WARNING, "A partner's certificate is good from its addresses only", from_its_addresses),
-    Invariant("PM006-outside-by-gateway", Severity.ERROR, "Nobody outside reaches a workload but through a gateway", outside_only_by_gateways),
+    Invariant(
+        "PM005-partner-address",
+        Severity.WARNING,
+        "A partner's certificate is good from its addresses only",
+        from_its_addresses,
+    ),
+    Invariant(
+        "PM006-outside-by-gateway",
+        Severity.ERROR,
+        "Nobody outside reaches a workload but through a gateway",
+        outside_only_by_gateways,
+    ),
 )

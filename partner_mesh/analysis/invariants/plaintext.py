@@ -51,7 +51,12 @@ def _out(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             continue
         for because in journey.fate.because:
             key = because.object, journey.destination.name
-            if because.layer == MUTUAL_TLS and because.reason.startswith(PLAINTEXT) and because.resource and key not in seen:
+            if (
+                because.layer == MUTUAL_TLS
+                and because.reason.startswith(PLAINTEXT)
+                and because.resource
+                and key not in seen
+            ):
                 seen.add(key)
                 yield invariant.at(
                     because.resource,
@@ -107,7 +112,11 @@ def dated_exceptions(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     """A PeerAuthentication that is not STRICT says until when."""
     for resource in facts.world.of(SECURITY, "PeerAuthentication"):
         modes = [resource.spec.get("mtls"), *(resource.spec.get("portLevelMtls") or {}).values()]
-        loose = [str(each["mode"]) for each in modes if isinstance(each, dict) and each.get("mode") in ("PERMISSIVE", "DISABLE")]
+        loose = [
+            str(each["mode"])
+            for each in modes
+            if isinstance(each, dict) and each.get("mode") in ("PERMISSIVE", "DISABLE")
+        ]
         if not loose:
             continue
         written = resource.annotations.get(UNTIL, "")
@@ -138,5 +147,10 @@ def dated_exceptions(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
 
 INVARIANTS: Final = (
     Invariant("PM007-no-plaintext", Severity.ERROR, "No path carries plaintext", no_plaintext),
-    Invariant("PM008-mtls-exception", Severity.ERROR, "Exceptions from mutual TLS have a last day that is not past", dated_exceptions),
+    Invariant(
+        "PM008-mtls-exception",
+        Severity.ERROR,
+        "Exceptions from mutual TLS have a last day that is not past",
+        dated_exceptions,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Policies that select nothing, and references that lead nowhere: a typing mistake in a label opens or closes silently."""
+"""Policies that select nothing, references that lead nowhere: a mistake in a label opens or closes silently."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -7,6 +7,7 @@ from partner_mesh.analysis.invariants.facts import Facts
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.mesh_config import EXTENSIONS, NETWORKING, SECURITY
 from partner_mesh.analysis.network_policy import resources as network_policies
+from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.routes import MESH, gateways_of, target
 from partner_mesh.analysis.selectors import And, In, Selector, SelectorError, calico_selector, label_selector, selects
@@ -42,10 +43,13 @@ def selects_something(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             continue
         if not chosen:
             where = f"in namespace {home}" if home else "in any namespace"
+            refuses = resource.kind == "AuthorizationPolicy" and resource.spec.get("action") == "DENY"
             yield invariant.at(
-                resource, f"selects no workload {where}", "correct the labels, or remove the object",
-                Severity.ERROR if resource.kind == "AuthorizationPolicy" and resource.spec.get("action") == "DENY" else None,
-            )  # fmt: skip
+                resource,
+                f"selects no workload {where}",
+                "correct the labels, or remove the object",
+                Severity.ERROR if refuses else None,
+            )
 
 
 def _pods(facts: Facts, namespace: str) -> tuple[Pods, ...]:
@@ -93,15 +97,16 @@ def leads_somewhere(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
 
 
 def _lost(facts: Facts, resource: Resource) -> Iterator[str]:
-    registry, rules = facts.mesh.registry, facts.mesh.destination_rules
+    registry, subsets = facts.mesh.registry, facts.subsets
     for kind in ("http", "tls", "tcp"):
         for route in resource.spec.get(kind) or ():
-            for each in (route.get("route") or ()) if isinstance(route, Mapping) else ():
-                found = target(each.get("destination") if isinstance(each, Mapping) else None, resource.namespace)
-                host = registry.lookup(found.host, resource.namespace)
-                if host is None:
+            for share in (route.get("route") or ()) if isinstance(route, Mapping) else ():
+                found = target(share.get("destination") if isinstance(share, Mapping) else None, resource.namespace)
+                if found.host not in registry.hosts and not any(
+                    host_matches(each.name, found.host) for each in registry.wildcards
+                ):
                     yield f"{kind} leads to {found.host}, which nobody serves"
-                elif found.subset and rules.labels(rules.of(host, found.host, resource.namespace, {}), found.subset) is None:
+                elif found.subset and (found.host, found.subset) not in subsets:
                     yield f"{kind} leads to subset {found.subset} of {found.host}, which no DestinationRule declares"
 
 

@@ -1,4 +1,4 @@
-"""Fail-open shapes: settings that look careful and let everything pass (each seen in the field or in istiod's source)."""
+"""Fail-open shapes: settings that look careful and let everything pass, each from istiod's source or the field."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -69,7 +69,7 @@ def no_wildcards(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
 
 
 def exact_resolution(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
-    """NONE lets the caller choose the address, DYNAMIC_DNS the name. Declared blocks with declared TCP ports are exact."""
+    """NONE lets the caller choose the address, DYNAMIC_DNS the name. Declared blocks and TCP ports are exact."""
     for resource in facts.world.of(NETWORKING, "ServiceEntry"):
         resolution = str(resource.spec.get("resolution") or "NONE")
         internal = resource.spec.get("location") == "MESH_INTERNAL"
@@ -93,7 +93,9 @@ def registry_only(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     for resource in facts.world.of(NETWORKING, "Sidecar"):
         policy = resource.spec.get("outboundTrafficPolicy")
         if isinstance(policy, Mapping) and str(policy.get("mode") or "ALLOW_ANY") == "ALLOW_ANY":
-            yield invariant.at(resource, "outboundTrafficPolicy is ALLOW_ANY", "remove it: the mesh's REGISTRY_ONLY holds")
+            yield invariant.at(
+                resource, "outboundTrafficPolicy is ALLOW_ANY", "remove it: the mesh's REGISTRY_ONLY holds"
+            )
 
 
 def injection_unambiguous(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
@@ -128,11 +130,21 @@ def settings_of(value: Any) -> Mapping[str, Any]:
 
 
 INVARIANTS: Final = (
-    Invariant("PM020-credential-exported", Severity.ERROR, "Client certificates stay with the gateway that has them", credential_exported),
+    Invariant(
+        "PM020-credential-exported",
+        Severity.ERROR,
+        "Client certificates stay with the gateway that has them",
+        credential_exported,
+    ),
     Invariant("PM021-names-verified", Severity.ERROR, "TLS towards outside names whom it expects", names_verified),
     Invariant("PM022-skip-verify", Severity.ERROR, "No certificate goes unverified", verified_at_all),
     Invariant("PM023-wildcard", Severity.ERROR, "Hosts are exact", no_wildcards),
-    Invariant("PM024-resolution", Severity.ERROR, "Addresses outside are looked up, not chosen by the caller", exact_resolution),
+    Invariant(
+        "PM024-resolution",
+        Severity.ERROR,
+        "Addresses outside are looked up, not chosen by the caller",
+        exact_resolution,
+    ),
     Invariant("PM025-registry-only", Severity.ERROR, "Sidecars let out what the registry knows", registry_only),
     Invariant("PM026-injection", Severity.ERROR, "A namespace names one control plane", injection_unambiguous),
     Invariant("PM027-extension", Severity.INFO, "Extensions of proxies are known", extensions_known),

@@ -1,4 +1,4 @@
-"""Rules that never decide anything: what comes before them, or stands beside them, already covers all that they mean."""
+"""Rules that never decide anything: one before them, or beside them, already covers all that they mean."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -126,7 +126,9 @@ def _clauses(resource: Resource, number: int) -> Iterator[_Clause]:
             continue
         sources = [(each or {}).get("source") or {} for each in rule.get("from") or ()] or [{}]
         operations = [(each or {}).get("operation") or {} for each in rule.get("to") or ()] or [{}]
-        when = tuple(sorted(repr(sorted(each.items(), key=str)) for each in rule.get("when") or () if isinstance(each, Mapping)))
+        when = tuple(
+            sorted(repr(sorted(each.items(), key=str)) for each in rule.get("when") or () if isinstance(each, Mapping))
+        )
         boxes = [
             _Box({k: tuple(map(str, v or ())) for k, v in {**source, **operation}.items() if v}, when)
             for source in sources
@@ -211,7 +213,9 @@ def subsumed_network_rules(facts: Facts, invariant: Invariant) -> Iterator[Findi
                 if covered and (first or not _admits_all(policy, rule, other, wide)):
                     same = other is policy
                     where = f"rule {other_index}" if same else f"{other.resource.title} {direction} rule {other_index}"
-                    yield invariant.at(policy.resource, f"{direction} rule {index} adds nothing to {where}", "remove it")
+                    yield invariant.at(
+                        policy.resource, f"{direction} rule {index} adds nothing to {where}", "remove it"
+                    )
                     break
 
 
@@ -221,11 +225,7 @@ def _admits_all(wide_policy: Policy, wide: Rule, policy: Policy, rule: Rule) -> 
     named = any(isinstance(term, NamedPort) for each in (wide, rule) for term in each.ports.include or ())
     if named:
         return wide.ports == rule.ports
-    return _numbers(rule) <= _numbers(wide)
-
-
-def _numbers(rule: Rule) -> Any:
-    return rule.ports.on(None, _NOBODY)
+    return rule.ports.on(None, _NOBODY) <= wide.ports.on(None, _NOBODY)
 
 
 class _Nobody:
@@ -244,6 +244,4 @@ def unused_rules(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     yield from subsumed_network_rules(facts, invariant)
 
 
-INVARIANTS: Final = (
-    Invariant("PM010-unused-rule", Severity.WARNING, "Every rule decides something", unused_rules),
-)
+INVARIANTS: Final = (Invariant("PM010-unused-rule", Severity.WARNING, "Every rule decides something", unused_rules),)

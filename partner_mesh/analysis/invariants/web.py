@@ -69,5 +69,10 @@ def _reached(facts: Facts, invariant: Invariant, proxy: GatewayProxy) -> Iterato
 
 
 INVARIANTS: Final = (
-    Invariant("PM009-web-firewall", Severity.ERROR, "The web gateway is reached through the firewall only", behind_the_firewall),
+    Invariant(
+        "PM009-web-firewall",
+        Severity.ERROR,
+        "The web gateway is reached through the firewall only",
+        behind_the_firewall,
+    ),
 )

@@ -1,0 +1,110 @@
+"""The objects that a verb judges: of a stack, a folder of YAML, or a live cluster; each with the place it is from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from partner_mesh.analysis.resources import Loaded, Resource, Source, load, of_documents
+from partner_mesh.config.stack import Stack
+from partner_mesh.model.names import APPLICATION_LABEL, PARTNER_LABEL
+
+_PROJECT: Final = "partner-mesh"
+
+
+class ObjectsError(Exception):
+    """There is nothing to judge; the text is for the person who asked."""
+
+
+def of_folder(path: Path) -> Loaded:
+    """The objects of a file or folder. Raises ObjectsError where there is none."""
+    try:
+        loaded = load(path)
+    except FileNotFoundError as error:
+        raise ObjectsError(str(error)) from None
+    if not loaded.resources:
+        notes = "".join(f"\n  {note}" for note in loaded.notes)
+        raise ObjectsError(f"{path}: no Kubernetes object in any .yaml, .yml or .json file{notes}")
+    return loaded
+
+
+def of_cluster(context: str) -> Loaded:
+    """The objects of a live cluster, read only. Raises ObjectsError where it cannot be read."""
+    from partner_mesh.cli import cluster  # noqa: PLC0415 - the Kubernetes client takes a second to load
+
+    try:
+        return of_documents(cluster.documents(context))
+    except cluster.ClusterError as error:
+        raise ObjectsError(str(error)) from None
+
+
+def of_stack(stack: Stack, directory: Path) -> Loaded:
+    """The objects of a stack that has been read, each at the configuration that it comes from."""
+    from partner_mesh.specs import compile_stack  # noqa: PLC0415 - not needed for other people's manifests
+
+    compiled = compile_stack(stack)
+    documents: list[Mapping[str, Any]] = [
+        *(manifest.document() for manifest in compiled.manifests),
+        *compiled.inventory,
+        *compiled.security_groups,
+    ]
+    loaded = of_documents(documents)
+    places = Places(stack.name, directory)
+    return Loaded(tuple(replace(each, source=places.of(each)) for each in loaded.resources), loaded.notes)
+
+
+class Places:
+    """Where a stack's configuration speaks of an object: its partner's file, its application's lines, or the stack."""
+
+    def __init__(self, stack: str, directory: Path) -> None:
+        path = directory / f"Pulumi.{stack}.yaml"
+        self._file = str(path)
+        self._partners: dict[str, Source] = {}
+        self._applications: dict[str, Source] = {}
+        top = yaml.compose(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if path.is_file() else None
+        config = _child(top, "config")
+        for name, place in _keys(_child(config, f"{_PROJECT}:applications"), self._file):
+            self._applications[name] = place
+        partners = _child(config, f"{_PROJECT}:partners")
+        if isinstance(partners, yaml.ScalarNode):
+            for file in sorted((directory / partners.value).glob("*.y*ml")):
+                name, line = _named(file)
+                self._partners[name] = Source(str(file), line)
+        else:
+            self._partners.update(_keys(partners, self._file))
+
+    def of(self, resource: Resource) -> Source:
+        """The place for an object."""
+        partner = self._partners.get(resource.labels.get(PARTNER_LABEL, ""))
+        application = self._applications.get(resource.labels.get(APPLICATION_LABEL, "")) or self._applications.get(
+            resource.name if resource.kind == "Deployment" else ""
+        )
+        return partner or application or Source(self._file, 1)
+
+
+def _named(file: Path) -> tuple[str, int]:
+    """The partner that a file is about, and the line that says so; its own name where none does."""
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("name:"):
+            return line.partition(":")[2].partition("#")[0].strip().strip("\"'"), number
+    return file.stem, 1
+
+
+def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _keys(node: yaml.Node | None, file: str) -> Iterator[tuple[str, Source]]:
+    """The entries of a section, written as a mapping or as a list of mappings with a name."""
+    if isinstance(node, yaml.MappingNode):
+        for key, _ in node.value:
+            yield str(key.value), Source(file, key.start_mark.line + 1)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            name = _child(entry, "name")
+            if isinstance(name, yaml.ScalarNode):
+                yield str(name.value), Source(file, entry.start_mark.line + 1)
