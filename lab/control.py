@@ -127,6 +127,17 @@ class Lab:
         """Processes, addresses, hosts, requests counted: for people and tests."""
         return dict(self._ask("status"))
 
+    def operate(self, command: str, argument: Any = None) -> Any:
+        """One of `lab.operations`: processes killed and revived, pods replaced, Envoys looked into."""
+        return self._ask(command, argument)
+
+    def command_inside(self, argv: Sequence[str], *, pod: str | None = None) -> list[str]:
+        """A command line that runs `argv` in the sandbox: on its node, or in the network of a pod (its netns' name)."""
+        parent = (self.directory / "pid").read_text().strip()
+        inner = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0]
+        entered = ["nsenter", "--target", inner, "--mount", "--pid", "--net", "--", *argv]
+        return entered if pod is None else [*entered[:7], "nsenter", f"--net=/run/netns/{pod}", "--", *argv]
+
     def stop(self) -> None:
         """Stop it and wait until its sandbox is gone."""
         pid = int((self.directory / "pid").read_text())

@@ -9,7 +9,7 @@ import ipaddress
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -67,6 +67,10 @@ class Session:
     documents: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # objects of kinds that only operators we do not run would serve
     addresses: dict[str, str] = field(default_factory=dict)  # what DNS answers
+    unready: dict[str, None] = field(default_factory=dict)  # pods that run and get no traffic: starting or draining
+    twins: dict[str, str] = field(default_factory=dict)  # pods that replace others -> key of the first of them
+    counter: int = 0  # of those
+    spare: Iterator[str] = field(init=False)  # addresses for pods that come later
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "lab"))
     processes: Processes = field(init=False)
     plane: ControlPlane = field(init=False)
@@ -75,6 +79,9 @@ class Session:
     world: World = field(init=False)
 
     def __post_init__(self) -> None:
+        # From the range's end: those that documents name are handed out from its beginning.
+        block = ipaddress.IPv4Network(self.pod_range)
+        self.spare = (str(block[-number]) for number in range(10, block.num_addresses))
         self.processes = Processes(self.directory / "logs")
         self.plane = ControlPlane(
             self.tools, self.processes, self.directory / "control-plane", bind="0.0.0.0", addresses=(NODE,)
@@ -85,16 +92,16 @@ class Session:
         began = time.monotonic()
         self.documents = overlay(documents)
         self.world = world(self.documents, pod_range=self.pod_range)
-        await self._aside(self._start_network)
-        await self._aside(self._start_control_plane)
+        await self.aside(self._start_network)
+        await self.aside(self._start_control_plane)
         self.report(f"{time.monotonic() - began:5.1f} s  etcd and the API server are ready")
         await self._start_names()
-        await self._aside(self._start_istiod)
+        await self.aside(self._start_istiod)
         self.report(f"{time.monotonic() - began:5.1f} s  istiod is ready, its webhooks are on")
-        await self._aside(lambda: self._apply([d for d in self.documents if d["kind"] not in FIRST]))
+        await self.aside(lambda: self.write([d for d in self.documents if d["kind"] not in FIRST]))
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.documents) - len(self.skipped)} objects applied")
         await self._start_remotes()
-        await self._start_workloads(
+        await self.start_workloads(
             [w for w in self.world.workloads.values() if w.netns not in self.network.namespaces]
         )
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.proxies())} proxies are ready")
@@ -102,6 +109,8 @@ class Session:
     async def probe(self, probe: Probe) -> Observation:
         """Send one."""
         route = await self.route(probe)
+        if route is None:
+            return Observation("unresolved")
         if probe.token is not None:
             bearer = {"authorization": f"Bearer {self.credentials.signed(probe.token)}"}
             probe = replace(probe, headers={**probe.headers, **bearer})
@@ -117,8 +126,11 @@ class Session:
 
         return list(await asyncio.gather(*(one(probe) for probe in several)))
 
-    async def route(self, probe: Probe) -> client.Route:
-        """From which namespace to which address. Raises LabError for a source or a target nobody has."""
+    async def route(self, probe: Probe) -> client.Route | None:
+        """From which namespace to which address; None for a name that the pod's DNS does not know.
+
+        Raises LabError for a source that nobody is, and for a name that nobody outside has.
+        """
         if probe.source != OUTSIDE and probe.source not in self.world.workloads:
             raise LabError(
                 f"probe: there is no workload {probe.source}; there are {', '.join(sorted(self.world.workloads))}"
@@ -132,30 +144,32 @@ class Session:
             target = self.resolve(probe.to)
         else:
             target = await resolver.resolved(netns, probe.to, DNS_ADDRESS)
+        if target is None and probe.source != OUTSIDE:
+            return None
         if target is None:
             raise LabError(f"probe: nobody is called {probe.to}")
         if probe.source == OUTSIDE and probe.address is not None and not self._owned(probe.address):
             self.world = replace(self.world, client_ranges=(*self.world.client_ranges, f"{probe.address}/32"))
-            await self._aside(lambda: self.network.own([f"{probe.address}/32"]))
+            await self.aside(lambda: self.network.own([f"{probe.address}/32"]))
         return client.Route(netns, target, probe.port)
 
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
         changed = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
-        await self._aside(lambda: self._apply(changed))
+        await self.aside(lambda: self.write(changed))
         replaced = {_key(d) for d in changed}
         await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *changed])
 
     async def delete(self, documents: Sequence[Document]) -> None:
         """Remove objects of a running lab."""
-        await self._aside(lambda: self._delete(documents))
+        await self.aside(lambda: self.erase(documents))
         gone = {_key(d) for d in documents}
         await self._refresh([d for d in self.documents if _key(d) not in gone])
 
     async def enforce(self, enforcing: bool) -> None:  # noqa: FBT001  # it is the one thing said
         """Switch the enforcement of NetworkPolicies on or off."""
         self.enforcing = enforcing
-        await self._aside(self._filter)
+        await self.aside(self._filter)
 
     async def stop(self) -> None:
         """Everything, whatever state it is in."""
@@ -180,7 +194,8 @@ class Session:
 
     # -- the steps of a start, on the session's thread
 
-    async def _aside(self, work: Callable[[], T]) -> T:
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Blocking work on the session's own thread, one piece at a time."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _start_network(self) -> None:
@@ -208,16 +223,16 @@ class Session:
             self.api.apply(definition)
         self.api.wait_established(definitions)
         first = [d for kind in FIRST for d in self.documents if d["kind"] == kind]
-        self._apply([d for d in first if d["kind"] != "CustomResourceDefinition"])
-        self._apply(list(self.credentials.secrets(self.world)))
+        self.write([d for d in first if d["kind"] != "CustomResourceDefinition"])
+        self.write(list(self.credentials.secrets(self.world)))
 
     async def _start_names(self) -> None:
         """DNS is a pod like any other; what answers is this process."""
         dns = next((w for w in self.world.workloads.values() if w.labels.get("k8s-app") == "kube-dns"), None)
         if dns is None:
             raise LabError("the lab's documents hold no workload with the label k8s-app: kube-dns")
-        await self._aside(lambda: self._create_pods([dns]))
-        await self._aside(self._translate)
+        await self.aside(lambda: self.create_pods([dns]))
+        await self.aside(self.translate)
         await serve_names(dns.netns, "0.0.0.0", self.resolve)
 
     def _start_istiod(self) -> None:
@@ -225,16 +240,20 @@ class Session:
         if not workloads:
             raise LabError("the lab's documents hold no istiod Deployment: is its chart among the rendered ones?")
         for workload in workloads:
-            netns = self.network.add(workload.netns, workload.address)
-            pod = self.kubelet.create(workload, netns)
-            token = self.api.service_account_token(workload.namespace, workload.service_account, [])
-            config = self.plane.kubeconfig_for(pod.directory / "kubeconfig", NODE, {"token": token})
-            self.kubelet.start_container(pod, self.tools.built("pilot-discovery"), extra=["--kubeconfig", str(config)])
-            self.processes.wait_until(pod.process, partial(_answers, f"http://{workload.address}:8080/ready"))
-        self._translate()
-        self._wait_webhooks()
+            self.create_pods([workload])
+            self.run_istiod(workload)
+        self.translate()
+        self.wait_webhooks()
 
-    def _wait_webhooks(self, seconds: float = 30.0) -> None:
+    def run_istiod(self, workload: Workload) -> None:
+        """Its process, once the Pod exists, or again after it was killed; back when it is ready."""
+        pod = self.kubelet.pods[workload.key]
+        token = self.api.service_account_token(workload.namespace, workload.service_account, [])
+        config = self.plane.kubeconfig_for(pod.directory / "kubeconfig", NODE, {"token": token})
+        self.kubelet.start_container(pod, self.tools.built("pilot-discovery"), extra=["--kubeconfig", str(config)])
+        self.processes.wait_until(pod.process, partial(answers, f"http://{workload.address}:8080/ready"))
+
+    def wait_webhooks(self, seconds: float = 30.0) -> None:
         """Until istiod has written its root into each webhook, nothing can be admitted."""
         deadline = time.monotonic() + seconds
         kinds = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
@@ -246,18 +265,19 @@ class Session:
                     )
                 time.sleep(0.05)
 
-    async def _start_workloads(self, workloads: Sequence[Workload]) -> None:
+    async def start_workloads(self, workloads: Sequence[Workload]) -> None:
         """Pods, Services that lead to them, proxies, applications: endpoints first, or the first requests find none."""
-        await self._aside(lambda: self._create_pods(workloads))
-        await self._aside(self._translate)
-        await self._aside(lambda: self._start_proxies(workloads))
+        await self.aside(lambda: self.create_pods(workloads))
+        await self.aside(self.translate)
+        await self.aside(lambda: self._start_proxies(workloads))
         for workload in workloads:
             if workload.template["spec"]["containers"][0].get("image") != "auto":  # a gateway has no application
                 for _, port in workload.ports:
                     await self.servers.add(workload.netns, "0.0.0.0", port, workload.key)
-        await self._aside(lambda: self._wait_proxies(workloads))
+        await self.aside(lambda: self._wait_proxies(workloads))
 
-    def _create_pods(self, workloads: Sequence[Workload]) -> None:
+    def create_pods(self, workloads: Sequence[Workload]) -> None:
+        """Namespaces and Pods, which the webhook injects; no process yet."""
         for workload in workloads:
             self.kubelet.create(workload, self.network.add(workload.netns, workload.address))
 
@@ -282,13 +302,13 @@ class Session:
             if pod.proxy is not None:
                 self.processes.wait_until(
                     pod.process,
-                    partial(_answers, f"http://{pod.workload.address}:15021/healthz/ready"),
+                    partial(answers, f"http://{pod.workload.address}:15021/healthz/ready"),
                     what="its Envoy is not ready",
                 )
 
     # -- keeping the cluster's tables
 
-    def _apply(self, documents: Sequence[Document]) -> None:
+    def write(self, documents: Sequence[Document]) -> None:
         """Server-side apply in order; kinds that the API server does not serve are noted and left out."""
         failures = []
         for document in documents:
@@ -304,14 +324,25 @@ class Session:
         if failures:
             raise LabError(f"the API server refuses {len(failures)} objects:\n  " + "\n  ".join(failures))
 
-    def _delete(self, documents: Sequence[Document]) -> None:
+    def erase(self, documents: Sequence[Document]) -> None:
+        """Delete in order."""
         for document in documents:
             self.api.delete(document)
+
+    async def surround(self, documents: Sequence[Document]) -> None:
+        """All that documents suppose of the world around them, without writing them."""
+        added = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
+        replaced = {_key(d) for d in added}
+        await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *added])
 
     async def _refresh(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
         fresh = world(documents, pod_range=self.pod_range)
-        new = {key: w for key, w in fresh.workloads.items() if key not in self.world.workloads}
+        new = {
+            key: replace(w, address=next(self.spare))
+            for key, w in fresh.workloads.items()
+            if key not in self.world.workloads
+        }
         self.world = replace(
             fresh,
             workloads={**self.world.workloads, **new},  # who runs keeps its address
@@ -320,16 +351,16 @@ class Session:
             client_ranges=tuple(dict.fromkeys([*self.world.client_ranges, *fresh.client_ranges])),
             stranger=self.world.stranger,
         )
-        await self._aside(lambda: self._apply(list(self.credentials.secrets(self.world))))
-        await self._aside(
+        await self.aside(lambda: self.write(list(self.credentials.secrets(self.world))))
+        await self.aside(
             lambda: self.network.own(
                 [*self.world.client_ranges, *(f"{r.address}/32" for r in self.world.remotes.values())]
             )
         )
-        await self._aside(self._translate)
+        await self.aside(self.translate)
         await self._start_remotes()
 
-    def _translate(self) -> None:
+    def translate(self) -> None:
         """Service addresses, load balancers, EndpointSlices and DNS, from the Services as the API server has them."""
         table: dict[Endpoint, Sequence[Endpoint]] = {}
         addresses = {**self.world.hosts, **{r.host: r.address for r in self.world.remotes.values()}}
@@ -348,7 +379,7 @@ class Session:
                 led = [
                     (pod, number)
                     for pod, number in endpoints(self.world, service, port)
-                    if pod.netns in self.network.namespaces
+                    if pod.netns in self.network.namespaces and pod.key not in self.unready
                 ]
                 protocol = port.get("protocol", "TCP").lower()
                 backends = [Endpoint(pod.address, number, protocol) for pod, number in led]
@@ -413,7 +444,8 @@ def _slices(
     ]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a GET says 200; OSError while nobody listens."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return int(response.status) == 200
