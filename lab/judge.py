@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lab.probe import OUTSIDE, Observation, Probe
+from lab.probe import OUTSIDE, Observation, Probe, Token
 from lab.world import Server, World, world
 from partner_mesh.analysis.http import Condition, HttpSet
 from partner_mesh.analysis.journeys import Journey
@@ -109,17 +109,24 @@ class Judge:
         if probe.source == OUTSIDE:
             return self._from_outside(probe)
         if probe.to in self._pods:
-            return self._inside(probe, [probe.to])
+            # By a pod's address the sidecar still goes where the Host leads: to any pod of that Service.
+            host = probe.host.partition(":")[0]
+            return self._inside(probe, [probe.to, *(self._behind(host, None) or ())])
         if (pods := self._behind(probe.to, probe.port)) is not None:
             return self._inside(probe, pods)
-        found = self._outward.get((probe.source, probe.to), ())
+        raw = probe.protocol == "tcp" or probe.server_name is not None  # the sidecar reads no HTTP inside it
+        found = [j for j in self._outward.get((probe.source, probe.to), ()) if (j.fate.requests is None) is raw]
         return _combined([_part(j) for j in found], probe, "no host of that name is known")
 
     # -- from outside
 
     def _from_outside(self, probe: Probe) -> Expected:
         if probe.to in self._pods:
-            return self._parts_between(_addresses(self.reach, probe.address or ""), self._pods[probe.to], probe)
+            packets = self._parts_between(_addresses(self.reach, probe.address or ""), self._pods[probe.to], probe)
+            if packets.verdict is Verdict.DENIED or not any(s.workload == probe.to for s in self.world.servers):
+                return packets
+        if probe.token is not None and (probe.token.expired or probe.token.forged or not self._accepts(probe.token)):
+            return Expected(Verdict.DENIED, (), (Because("authentication", "no RequestAuthentication takes the token"),))
         server = self._server(probe)
         if server is None:
             return Expected(Verdict.DENIED, (), (Because("route", f"no server for the name {probe.server_name!r}"),))
@@ -131,25 +138,32 @@ class Judge:
 
     def _server(self, probe: Probe) -> Server | None:
         """Whose server name it is; a server of any host takes what no other takes, also no name at all."""
-        behind = [s for s in self.world.servers if s.mode != "ISTIO_MUTUAL" and self._front(s) == self._dialled(probe)]
+        behind = [s for s in self.world.servers if s.mode != "ISTIO_MUTUAL" and self._serves(s, probe)]
         if probe.server_name is None:
             return None
         named = [s for s in behind if probe.server_name in s.hosts and s.mode != "SIMPLE"]
         wild = [s for s in behind if s.mode == "SIMPLE"]
         return next(iter([*named, *wild]), None)
 
-    def _front(self, server: Server) -> str:
-        return next((self.world.hosts[h] for h in server.hosts if h in self.world.hosts), "")
+    def _serves(self, server: Server, probe: Probe) -> bool:
+        """Whether the probe's connection ends at a server's gateway: dialled by a host of it, or at its pod."""
+        front = next((self.world.hosts[host] for host in server.hosts if host in self.world.hosts), None)
+        return probe.to == server.workload or self.world.hosts.get(probe.to, probe.to) == front
 
-    def _dialled(self, probe: Probe) -> str:
-        return self.world.hosts.get(probe.to, probe.to)
+    def _accepts(self, token: Token) -> bool:
+        rules = [r for d in self.documents if d["kind"] == "RequestAuthentication" for r in d["spec"]["jwtRules"]]
+        return any(
+            rule["issuer"] == token.issuer
+            and (not rule.get("audiences") or set(rule["audiences"]) & set(token.audiences))
+            for rule in rules
+        )
 
     def _is(self, client: Endpoint, probe: Probe, server: Server, host: str) -> bool:
         """Whether one of the analyser's clients is who sends the probe."""
         if isinstance(client, Client) and client.name in {"anonymous", "user without token"}:
             return self._certified(probe, server) is None and probe.token is None
         if isinstance(client, Client) and client.name == "user with token":
-            return probe.token is not None and not probe.token.expired and not probe.token.forged
+            return probe.token is not None
         shown = self._certified(probe, server)
         if shown is None or not isinstance(client, Partner | Client):
             return False
@@ -173,12 +187,12 @@ class Judge:
 
     # -- inside
 
-    def _behind(self, name: str, port: int) -> list[str] | None:
-        """The pods of a Service by one of its names; None for what is no Service of the cluster."""
+    def _behind(self, name: str, port: int | None) -> list[str] | None:
+        """The pods of a Service by one of its names, if it has the port; None for what is no Service of the cluster."""
         for service in (d for d in self.documents if d["kind"] == "Service"):
             short = f"{service['metadata']['name']}.{service['metadata'].get('namespace')}"
             if name in (short, f"{short}.svc", f"{short}.svc.cluster.local"):
-                if all(each["port"] != port for each in service["spec"].get("ports", ())):
+                if port is not None and all(each["port"] != port for each in service["spec"].get("ports", ())):
                     return []
                 return [pod.key for pod in self.world.pods_of(service)]
         return None
@@ -261,6 +275,8 @@ def normalised(path: str) -> str:
     for escape, slash in (("%2f", "/"), ("%2F", "/"), ("%5c", "\\"), ("%5C", "\\")):
         path = path.replace(escape, slash)
     path = re.sub(r"%([0-9a-fA-F]{2})", _unreserved, path).replace("\\", "/")
+    if set(path) == {"/"} and len(path) > 1:
+        return "//"  # Envoy keeps the slash at either end (source/common/http/path_utility.cc, mergeSlashes)
     segments: list[str] = []
     parts = re.sub(r"/{2,}", "/", path).split("/")
     for index, segment in enumerate(parts):

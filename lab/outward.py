@@ -19,7 +19,9 @@ INTERNAL: Final = (
     "x-envoy-peer-metadata", "x-envoy-peer-metadata-id", "x-envoy-attempt-count", "x-envoy-decorator-operation",
     "x-envoy-expected-rq-timeout-ms", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled",
 )  # fmt: skip
-REFUSED: Final = Expect(outcomes=("answered", "filtered", "refused", "reset", "silent"), statuses=(403, 404, 502, 503))
+REFUSED: Final = Expect(
+    outcomes=("answered", "filtered", "refused", "reset", "silent", "unresolved"), statuses=(403, 404, 502, 503)
+)
 METADATA: Final = "169.254.169.254"
 
 
@@ -99,7 +101,7 @@ def _others(stack: Stack, outbound: Outbound, remotes: Mapping[str, Remote]) -> 
         source = versions(stack, name)[0]
         port, host = outbound.port, outbound.host
         around = Probe(source, remote.address, port, host, server_name=host, path=right.path, protocol=right.protocol)
-        about = f"{name} straight to {outbound.host}:{port}"
+        about = f"{name} straight to {host}:{port} by its address"
         # The sidecar answers the connection before it tries its own: the application sees it cut.
         yield Scenario("around the egress gateway", about, around, Expect())
         yield Scenario("mesh: around the egress gateway", about, around, Expect())

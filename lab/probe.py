@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-Outcome = Literal["answered", "filtered", "refused", "reset", "handshake", "timeout", "silent"]
+Outcome = Literal["answered", "filtered", "refused", "reset", "handshake", "timeout", "silent", "unresolved"]
 Protocol = Literal["http", "h2", "tcp"]
 
 OUTSIDE = "outside"
@@ -75,7 +75,7 @@ class Observation:
     `answered`: an HTTP status came back. `filtered`: a NetworkPolicy let no packet through. `refused`: nobody listens.
     `handshake`: TLS ended with an alert, `detail` names it. `reset`: the connection was cut before an answer; a client
     certificate that the server wants and does not get may show as either. `timeout`: nothing in time. `silent`: closed
-    in good order without an answer.
+    in good order without an answer. `unresolved`: the pod's DNS knows no such name.
     """
 
     outcome: Outcome

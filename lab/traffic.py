@@ -33,7 +33,7 @@ def scenarios(stack: Stack, documents: Iterable[Document]) -> list[Scenario]:
 
 def balancers(documents: Iterable[Document], cast: World) -> dict[str, Balancer]:
     """Of each web gateway by its name, at the first address that its NetworkPolicy expects a load balancer at."""
-    found = {}
+    found: dict[str, Balancer] = {}
     policies = [d for d in documents if d["kind"] == "NetworkPolicy" and d["metadata"]["name"] == "load-balancer"]
     for server in [s for s in cast.servers if s.mode == "SIMPLE"]:
         blocks = [b for p in policies if p["metadata"].get("namespace") == server.namespace for b in _blocks(p)]

@@ -1,0 +1,286 @@
+"""A load client for the lab: permitted requests at a steady pace, every one recorded, and what the records say.
+
+`python -m lab.load SPEC` runs inside the sandbox, on its node, with nothing but the addresses of a lab within reach.
+It is bounded twice, in requests and in seconds. Standard input takes lines of JSON while it runs:
+{"move": {"<netns>": "<netns>"}} lets requests start in another pod from now on, {"finish": true} ends it once the
+wanted count is reached. Latency counts from the moment a request was due, so that a stall is seen by all it delays.
+"""
+
+import asyncio
+import json
+import ssl
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from lab import client, http, resolver
+from lab.probe import Probe
+from lab.world import DNS_ADDRESS
+
+MOST_REQUESTS: Final = 100_000
+MOST_SECONDS: Final = 600.0
+TIMEOUT: Final = 5.0  # seconds for one request, connecting included
+Role = Literal["steady", "subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One caller that sends one request again and again. `steady`: none may be lost; `subject`: the change is about it."""
+
+    name: str
+    probe: Probe
+    reuse: bool  # one connection for many requests, or a fresh one for each
+    address: str | None = None  # where to connect; None: asked of DNS from the caller's pod
+    certificate: str | None = None  # PEM file with certificate and key
+    role: Role = "steady"
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(**{**document, "probe": Probe.of(document["probe"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is sent: each stream's share of `rate` requests a second, until `requests` were sent and it may finish."""
+
+    streams: tuple[Stream, ...]
+    rate: float
+    requests: int
+    records: str  # file for the records, a line of JSON each
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(**{**document, "streams": tuple(Stream.of(stream) for stream in document["streams"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request: index of its stream, when it was sent (monotonic clock), seconds since it was due, what came."""
+
+    stream: int
+    sent: float
+    seconds: float
+    status: int  # 0: no answer
+    problem: str = ""  # why there is none
+    reused: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Whether a permitted request got its answer."""
+        return self.status == 200
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the records of some streams say. Milliseconds; percentiles are of answered requests."""
+
+    requests: int
+    lost: int
+    p50: float
+    p95: float
+    p99: float
+    longest: float
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Self:
+        """Of any number of records, none included."""
+        kept = list(records)
+        times = sorted(record.seconds * 1000 for record in kept if record.good)
+        reasons: dict[str, int] = {}
+        for record in kept:
+            if not record.good:
+                reason = record.problem or f"status {record.status}"
+                reasons[reason] = reasons.get(reason, 0) + 1
+        p50, p95, p99 = (round(percentile(times, share), 1) for share in (50, 95, 99))
+        longest = round(times[-1], 1) if times else 0.0
+        return cls(len(kept), len(kept) - len(times), p50, p95, p99, longest, reasons)
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` percent do not exceed (nearest rank); 0 of nothing."""
+    if not ordered:
+        return 0.0
+    rank = -(-len(ordered) * share // 100)
+    return ordered[max(0, min(len(ordered), int(rank)) - 1)]
+
+
+def settled(records: Iterable[Record], since: float, *, good: bool) -> float | None:
+    """Seconds from `since` until the first request from which on every one came out as wanted; None if never.
+
+    Requests sent before `since` do not count. The answer is as fine as the requests are dense.
+    """
+    after = sorted((record for record in records if record.sent >= since), key=lambda record: record.sent)
+    first: float | None = None
+    for record in after:
+        if record.good is not good:
+            first = None
+        elif first is None:
+            first = record.sent - since
+    return first
+
+
+def read_records(path: Path) -> list[Record]:
+    """All records of a run, in the order of their answers."""
+    return [Record(*json.loads(line)) for line in path.read_text().splitlines()]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run's state that its workers share."""
+
+    spec: Spec
+    began: float
+    sent: int = 0
+    finish: bool = False
+    moved: dict[str, str] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        if self.sent >= MOST_REQUESTS or time.monotonic() - self.began > MOST_SECONDS:
+            return True
+        return self.finish and self.sent >= self.spec.requests
+
+    def netns(self, stream: Stream) -> str:
+        named = client.namespace_of(stream.probe.source)
+        while named in self.moved:
+            named = self.moved[named]
+        return named
+
+
+@dataclass(slots=True)
+class _Caller:
+    """One stream's connection, if it keeps one."""
+
+    run: _Run
+    index: int
+    stream: Stream
+    context: ssl.SSLContext | None
+    open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    netns: str = ""
+    address: str | None = None
+
+    async def work(self, interval: float, offset: float) -> None:
+        """A request every `interval` seconds; late ones follow at once, as callers who queue do."""
+        due = self.run.began + offset
+        while not self.run.over:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            sent = time.monotonic()
+            self.run.sent += 1
+            reused = self._usable()
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    status, problem = await self._exchange(), ""
+            except (OSError, EOFError, ValueError, TimeoutError) as error:
+                self._drop()
+                status, problem = 0, _reason(error)
+            self.run.records.append(
+                Record(self.index, sent, time.monotonic() - min(due, sent), status, problem, reused)
+            )
+            due += interval
+        self._drop()
+
+    def _usable(self) -> bool:
+        """Whether there is a connection to send on: one that the peer closed, or of a pod that is leaving, is none."""
+        if self.open is None:
+            return False
+        reader, writer = self.open
+        if reader.at_eof() or writer.is_closing() or self.netns != self.run.netns(self.stream):
+            self._drop()
+            return False
+        return True
+
+    async def _exchange(self) -> int:
+        reader, writer = self.open or await self._connect()
+        writer.write(client.request_bytes(self.stream.probe))
+        answer = await http.read(reader, answers=self.stream.probe.method)
+        if answer is None:
+            raise EOFError("closed without an answer")
+        closing = answer.headers.get("connection", "").lower() == "close"
+        if closing or not self.stream.reuse:
+            self._drop()
+        return int(answer.start[1])
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        probe, netns = self.stream.probe, self.run.netns(self.stream)
+        if self.address is None or netns != self.netns:
+            self.address = self.stream.address or await resolver.resolved(netns, probe.to, DNS_ADDRESS)
+            self.netns = netns
+        if self.address is None:
+            raise OSError(f"nobody is called {probe.to}")
+        connection = await client.connected(probe, client.Route(netns, self.address, probe.port))
+        self.open = await asyncio.open_connection(
+            sock=connection, limit=http.HEADER_LIMIT, ssl=self.context,
+            server_hostname=probe.server_name if self.context is not None else None,
+        )  # fmt: skip
+        return self.open
+
+    def _drop(self) -> None:
+        if self.open is not None:
+            self.open[1].transport.abort()
+            self.open = None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"nothing within {TIMEOUT:g} s"
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _context(stream: Stream) -> ssl.SSLContext | None:
+    if stream.probe.server_name is None:
+        return None
+    context = client.context(None, stream.probe.protocol)
+    if stream.certificate is not None:
+        context.load_cert_chain(stream.certificate)
+    return context
+
+
+async def run(spec: Spec) -> list[Record]:
+    """All of it, to the end."""
+    state = _Run(spec, time.monotonic())
+    interval = len(spec.streams) / spec.rate
+    callers = [
+        _Caller(state, index, stream, _context(stream)).work(interval, interval * index / len(spec.streams))
+        for index, stream in enumerate(spec.streams)
+    ]
+    listening = asyncio.create_task(_listen(state))
+    await asyncio.gather(*callers)
+    listening.cancel()
+    return state.records
+
+
+async def _listen(state: _Run) -> None:
+    """Lines of standard input; its end means that nobody waits for us any more."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        said = json.loads(line)
+        state.moved |= said.get("move", {})
+        state.finish = state.finish or bool(said.get("finish"))
+    state.finish = True
+
+
+def main(path: Path) -> int:
+    """Send what a file says; write the records beside it."""
+    spec = Spec.of(json.loads(path.read_text()))
+    records = asyncio.run(run(spec))
+    lines = (
+        json.dumps([r.stream, round(r.sent, 6), round(r.seconds, 6), r.status, r.problem, r.reused]) for r in records
+    )
+    Path(spec.records).write_text("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
