@@ -88,6 +88,7 @@ def foundation(stack: Stack) -> Foundation:
         NodeGroupsArgs(
             platform,
             control.cluster_name,
+            cluster.version,
             arguments,
             vpc.subnet_ids,
             walls.ids[NODES],

@@ -15,6 +15,7 @@ from components.objects import Deployed
 from components.observability import Observability, ObservabilityArgs
 from components.owners import Owner, charts_of, manifests_of
 from components.secrets import Secrets, SecretsArgs
+from components.storage import Storage, StorageArgs
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease
 from partner_mesh.model.names import gateway_namespace
@@ -34,6 +35,9 @@ def mesh(
     def charts(owner: Owner) -> tuple[ChartRelease, ...]:
         return charts_of(owner, compiled.charts)
 
+    storage = manifests_of("storage", compiled.mesh)
+    if storage:
+        Storage("storage", StorageArgs(storage, deployed), opts=on_cluster)
     calico = manifests_of("calico", compiled.mesh)
     if charts("calico") or calico:
         Calico("calico", CalicoArgs(charts("calico"), calico, deployed), opts=on_cluster)

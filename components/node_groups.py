@@ -17,6 +17,7 @@ class NodeGroupsArgs:
 
     platform: str
     cluster_name: pulumi.Input[str]
+    version: str
     groups: tuple[NodeGroupArguments, ...]
     subnet_ids: dict[Tier, list[pulumi.Output[str]]]
     security_group_id: pulumi.Input[str]
@@ -60,6 +61,7 @@ class NodeGroups(pulumi.ComponentResource):
             f"{self._args.platform}-{group.name}",
             cluster_name=self._args.cluster_name,
             node_group_name=group.name,
+            version=self._args.version,  # EKS leaves nodes behind when the control plane is upgraded, unless told
             node_role_arn=role.arn,
             subnet_ids=self._args.subnet_ids[group.tier],
             ami_type=group.ami_type,

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from partner_mesh.model import ChartRelease, Manifest
 
-Owner = Literal["calico", "secrets", "load-balancers", "istio", "admission", "gateways", "observability"]
+Owner = Literal["calico", "secrets", "load-balancers", "istio", "admission", "gateways", "observability", "storage"]
 
 _CHARTS: Final[Mapping[str, Owner]] = {
     "tigera-operator": "calico",
@@ -23,6 +23,7 @@ _GROUPS: Final[Mapping[str, Owner]] = {
     "rbac.authorization.k8s.io": "calico",  # of aws-node, whose pods' addresses Calico waits for
     "external-secrets.io": "secrets",
     "admissionregistration.k8s.io": "admission",
+    "storage.k8s.io": "storage",
 }
 
 

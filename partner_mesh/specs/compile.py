@@ -34,7 +34,7 @@ from partner_mesh.specs import (
     virtual_service,
     web,
 )
-from partner_mesh.specs.aws import pod_addresses
+from partner_mesh.specs.aws import pod_addresses, storage
 from partner_mesh.specs.compiled import Compiled
 from partner_mesh.specs.security_group_policy import GroupIds
 from partner_mesh.specs.shards import Shards, shards
@@ -94,6 +94,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
     return (
         *(root if stack.platform.mesh.managed else ()),
         *control_plane_policy.control_plane_policies(stack),
+        *storage.storage_class(stack),
         *pod_addresses.annotate_pods(stack),
         *calico.global_network_policies(stack),
         *controllers.cluster_secret_store(stack, gateways),

@@ -27,6 +27,8 @@ def _cluster(cluster: EksCluster) -> Iterator[str]:
         yield "deletion protection is off: `destroy` takes the cluster, its load balancers and the addresses with it"
     if cluster.endpoint.allowed_cidrs:
         yield f"the API server is reachable from {', '.join(cluster.endpoint.allowed_cidrs)}"
+    if all(group.dedicated for group in cluster.node_groups.values()):
+        yield "every node group is dedicated: CoreDNS, istiod and the controllers have no node to run on"
     if names := unpinned(cluster):
         yield f"add-ons without a version for Kubernetes {cluster.version}, EKS chooses: {', '.join(names)}"
 

@@ -30,6 +30,11 @@ def test_every_rule_has_one_peer_a_description_and_a_name_of_its_own(stack: Stac
 
 
 @given(stacks())
+def test_no_group_exceeds_what_aws_takes_whoever_calls_whom(stack: Stack) -> None:
+    assert over_limit(groups(stack)) == ()
+
+
+@given(stacks())
 def test_a_peer_is_a_group_of_the_stack(stack: Stack) -> None:
     names = {group.name for group in groups(stack)}
     assert {one.rule.group for one in group_rules(groups(stack)) if one.rule.group is not None} <= names
