@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from partner_mesh.analysis.calico_rules import (
     UNKNOWN_ADDRESS,
+    UNKNOWN_CONTROLLER,
     EntityReader,
     Labelled,
     Meant,
@@ -182,7 +183,7 @@ class _PolicyReader:
         doubts += trouble
         reason = "; ".join((*doubts, *meant.reasons))
         certain, perhaps = (0, meant.certain | meant.perhaps) if doubts else (meant.certain, meant.perhaps)
-        for doubt in doubts:
+        for doubt in (*doubts, *(each for each in meant.reasons if each != UNKNOWN_CONTROLLER)):
             self._note(doubt)
         if other.get("services"):
             yield from self._service_rules(Rule(action, certain, ports, because, perhaps, reason, subjects), other)

@@ -80,7 +80,7 @@ def _client(context: str) -> Fetch:
     """The API of a context, through the Kubernetes client; imported here because it takes a second to load."""
     import json  # noqa: PLC0415
 
-    from kubernetes import client, config  # noqa: PLC0415
+    from kubernetes import config  # noqa: PLC0415
     from kubernetes.config.config_exception import ConfigException  # noqa: PLC0415
 
     try:
@@ -90,21 +90,16 @@ def _client(context: str) -> Fetch:
 
     def fetch(path: str) -> Mapping[str, Any]:
         try:
-            answer = api.call_api(
-                path,
-                "GET",
-                header_params={"Accept": "application/json"},
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _return_http_data_only=True,
-            )
-            found: Mapping[str, Any] = json.loads(answer.data)
-        except client.ApiException as error:
-            if error.status == 404:
-                return {}
-            raise ClusterError(f"context {context}: GET {path}: {error.status} {error.reason}") from error
+            request = api.param_serialize("GET", path, header_params={}, auth_settings=["BearerToken"])
+            answer = api.call_api(*request)
+            body = answer.read()
         except Exception as error:  # urllib3's, whose names the client does not promise
             raise ClusterError(f"context {context}: GET {path}: {type(error).__name__}") from error
+        if answer.status == 404:
+            return {}
+        if answer.status != 200:
+            raise ClusterError(f"context {context}: GET {path}: {answer.status} {answer.reason}")
+        found: Mapping[str, Any] = json.loads(body)
         return found
 
     return fetch

@@ -33,12 +33,14 @@ def chunks(results: Results) -> Iterator[str]:
         return known[1]
 
     for source, destination, decisions in results.pairs():
-        lines = [text for decision in decisions for text in body(decision)]
-        for one in end(source):
-            for other in end(destination):
-                for text in lines:
-                    yield f'{separator}{{"source": {one}, "destination": {other}, {text}'
-                    separator = ",\n"
+        ones, others = end(source), end(destination)
+        for decision in decisions:
+            texts = body(decision)
+            for one in ones:
+                for other in others:
+                    for text in texts:
+                        yield f'{separator}{{"source": {one}, "destination": {other}, {text}'
+                        separator = ",\n"
     for journey in results.journeys:
         for document in journey.documents():
             yield separator + _text(document)
