@@ -191,16 +191,17 @@ def _matches(where: str, chain: Sequence[x509.Certificate], key: bytes) -> Itera
     mine = _fingerprint(private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     its = _fingerprint(chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     if mine != its:
-        yield Finding(KEY, Severity.ERROR, where, f"tls.key ({mine[:16]}…) is not the certificate's key ({its[:16]}…), by their public halves",
-                      "deliver the key that the certificate was issued for")  # fmt: skip
+        reason = f"tls.key ({mine[:16]}…) is not the certificate's key ({its[:16]}…), by their public halves"
+        yield Finding(KEY, Severity.ERROR, where, reason, "deliver the key that the certificate was issued for")
 
 
 def _declared(where: str, leaf: x509.Certificate, known: Sequence[Declared]) -> Iterator[Finding]:
     shown = leaf.fingerprint(SHA256()).hex()
     for each in known:
         if each.fingerprint and each.fingerprint != shown:
-            yield Finding(KEY, Severity.WARNING, where, f"has fingerprint {shown[:16]}…; {each.fingerprint[:16]}… is declared",
-                          "correct the partner's file, or deliver the certificate that was agreed on")  # fmt: skip
+            reason = f"has fingerprint {shown[:16]}…; {each.fingerprint[:16]}… is declared"
+            remedy = "correct the partner's file, or deliver the certificate that was agreed on"
+            yield Finding(KEY, Severity.WARNING, where, reason, remedy)
         if each.not_after != leaf.not_valid_after_utc.date():
             yield Finding(EXPIRY, Severity.WARNING, where,
                           f"ends on {leaf.not_valid_after_utc.date()}, and {each.not_after} is declared",

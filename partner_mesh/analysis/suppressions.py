@@ -85,13 +85,10 @@ def applied(findings: Iterable[Finding], suppressions: Sequence[Suppression], to
     for each in suppressions:
         what = f"{each.identifier} of {each.object}"
         if each.expires < today:
-            standing.append(
-                Finding(EXPIRED, Severity.ERROR, f"Suppression {what}", f"its day is past ({each.expires}): {each.reason}",
-                        "remove the fault, or agree on a new day", each.source)
-            )  # fmt: skip
+            reason = f"its day is past ({each.expires}): {each.reason}"
+            remedy = "remove the fault, or agree on a new day"
+            standing.append(Finding(EXPIRED, Severity.ERROR, f"Suppression {what}", reason, remedy, each.source))
         elif id(each) not in used:
-            standing.append(
-                Finding(UNUSED, Severity.WARNING, f"Suppression {what}", "no finding is like it any longer",
-                        "remove it from the file", each.source)
-            )  # fmt: skip
+            reason, remedy = "no finding is like it any longer", "remove it from the file"
+            standing.append(Finding(UNUSED, Severity.WARNING, f"Suppression {what}", reason, remedy, each.source))
     return Judged(tuple(standing), tuple(borne))

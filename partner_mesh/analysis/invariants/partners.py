@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from partner_mesh.analysis.gateways import PARTNER_LABEL
+from partner_mesh.analysis.gateways import PARTNER_LABEL, Server
 from partner_mesh.analysis.invariants.facts import INTERNET, Facts, shown_because
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.journeys import Journey
@@ -81,6 +81,45 @@ def no_crossing(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                 f"through {journey.host}: {why}",
                 "one server with one exact host, its own CA secret and subjectAltNames for each partner",
             )
+
+    yield from _kept_apart_by_addresses(facts, invariant, {title for title, _ in seen})
+
+
+def _kept_apart_by_addresses(facts: Facts, invariant: Invariant, known: set[str]) -> Iterator[Finding]:
+    """Where the servers' shape would let another partner in, and only its addresses keep it out by now."""
+    for proxy in facts.gateways:
+        servers = [each for each in proxy.servers if each.tls in ("MUTUAL", "OPTIONAL_MUTUAL")]
+        by_credential: dict[str, list[Server]] = {}
+        for server in servers:
+            by_credential.setdefault(server.credential, []).append(server)
+        for server in servers:
+            if server.resource.title in known:
+                continue
+            alike = [each for each in by_credential[server.credential] if _takes_for(server, each)]
+            wide = len(server.hosts) > 1 or any("*" in host for _, host in server.hosts)
+            crossed = [each for each in servers if wide and _other_host(server, each)]
+            if alike or crossed:
+                other = (alike or crossed)[0]
+                how = "trusts the same CA" if alike else f"serves {other.hosts[0][1]} as well"
+                yield invariant.at(
+                    server.resource,
+                    f"server {server.index} {how} as {other.resource.title}: only addresses keep the two apart",
+                    "one server with one exact host, its own CA secret and subjectAltNames for each partner",
+                    Severity.WARNING,
+                )
+
+
+def _differ(one: Server, other: Server) -> bool:
+    return one is not other and (one.partner or one.gateway) != (other.partner or other.gateway)
+
+
+def _takes_for(one: Server, other: Server) -> bool:
+    """Whether one CA may have signed the clients of both, and no name tells them apart."""
+    return _differ(one, other) and (not one.names or not other.names or bool(set(one.names) & set(other.names)))
+
+
+def _other_host(wide: Server, other: Server) -> bool:
+    return _differ(wide, other) and any(wide.serves(host) for _, host in other.hosts)
 
 
 def from_its_addresses(facts: Facts, invariant: Invariant) -> Iterator[Finding]:

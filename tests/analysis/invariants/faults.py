@@ -1,0 +1,413 @@
+"""One fault for each thing that an invariant is about: what is done to a closed stack, and what must be said."""
+
+import copy
+from typing import Any
+
+from tests.analysis.invariants.closed_stack import Change, Documents, closed, one, opened, policy
+from tests.analysis.partner_stack import document
+
+CLOSED = closed()
+PARTNER = {"partner-mesh.dev/partner": "p0"}
+
+
+def change(kind: str, name: str, path: list[Any], value: Any, home: str | None = None) -> Change:
+    """Set one field."""
+
+    def apply(stack: Documents) -> None:
+        at: Any = one(stack, kind, name, home)
+        for step in path[:-1]:
+            at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
+        at[path[-1]] = value
+
+    return apply
+
+
+def add(*objects: dict[str, Any]) -> Change:
+    return lambda stack: stack.extend(copy.deepcopy(list(objects)))
+
+
+def drop(kind: str, name: str, home: str | None = None) -> Change:
+    return lambda stack: stack.remove(one(stack, kind, name, home))
+
+
+def external(mode: str, **tls: Any) -> dict[str, Any]:
+    """A DestinationRule for p0's own host."""
+    spec = {"host": "api.p0.example", "exportTo": ["."], "trafficPolicy": {"tls": {"mode": mode, **tls}}}
+    return document("DestinationRule", "istio-egress", "p0", spec, labels=PARTNER)
+
+
+def replaced(new: dict[str, Any]) -> Change:
+    def apply(stack: Documents) -> None:
+        stack.remove(one(stack, new["kind"], new["metadata"]["name"], new["metadata"].get("namespace")))
+        stack.append(new)
+
+    return apply
+
+
+def authorization(name: str, rules: list[dict[str, Any]], home: str = "app0", **labels: str) -> dict[str, Any]:
+    chosen = {"selector": {"matchLabels": {"app": "app0"}}} if home == "app0" else {}
+    return document("AuthorizationPolicy", home, name, {**chosen, "rules": rules}, labels=labels)
+
+
+def from_anywhere(stack: Documents) -> None:
+    """p0's rule forgets its addresses, and packets of strangers pass."""
+    one(stack, "AuthorizationPolicy", "p0", "app0")["spec"]["rules"][0]["from"][0]["source"].pop("remoteIpBlocks")
+    stack.append(opened("istio-partners", "partners", ["192.0.2.0/24"], 8443, "ingress"))
+
+
+GATEWAY = "cluster.local/ns/istio-partners/sa/partners"
+ANY_OF_P0 = {
+    "from": [{"source": {"principals": [GATEWAY]}}],
+    "to": [{"operation": {"hosts": ["p0.partners.example.com"], "ports": ["8080"], "paths": ["/callbacks/{*}"]}}],
+}
+TO_APP0 = [{"destination": {"host": "app0.app0.svc.cluster.local", "port": {"number": 80}}}]
+SHADOWED = [
+    {"match": [{"uri": {"prefix": "/v1/"}}], "route": TO_APP0},
+    {"match": [{"uri": {"exact": "/v1/more"}}], "route": TO_APP0},
+]
+SERVER = {
+    "port": {"number": 443, "name": "https", "protocol": "HTTPS"},
+    "hosts": ["istio-partners/p0.partners.example.com"],
+    "tls": {"mode": "MUTUAL", "credentialName": "p1-server", "subjectAltNames": ["calls.p1.example"]},
+}
+REMOTE = {"from": [{"source": {"remoteIpBlocks": ["203.0.113.0/24"]}}]}
+
+# (invariant, what is done to the stack, the object that must be named, words of the reason)
+FAULTS: list[tuple[str, Change, str, str]] = [
+    (
+        "PM001",
+        add(
+            policy(
+                "app0",
+                "out",
+                {
+                    "podSelector": {},
+                    "policyTypes": ["Egress"],
+                    "egress": [
+                        {"to": [{"ipBlock": {"cidr": "93.184.216.0/24"}}], "ports": [{"port": 53, "protocol": "UDP"}]}
+                    ],
+                },
+            )
+        ),
+        "Deployment app0/app0",
+        "reaches 93.184.216.0/24 on UDP 53",
+    ),
+    (
+        "PM001",
+        add(
+            policy(
+                "app0",
+                "out",
+                {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "::/0"}}]}]},
+            )
+        ),
+        "Deployment app0/app0",
+        "2000::/3 on all ports",
+    ),
+    (
+        "PM001",
+        lambda stack: [drop("NetworkPolicy", each, "istio-web")(stack) for each in ("default-deny", "to-app0")],
+        "Deployment istio-web/web",
+        "reaches the whole internet on all ports: no policy selects either end",
+    ),
+    (
+        "PM002",
+        add(
+            policy(
+                "app0",
+                "out",
+                {
+                    "podSelector": {},
+                    "policyTypes": ["Egress"],
+                    "egress": [{"to": [{"ipBlock": {"cidr": "169.254.0.0/16"}}]}],
+                },
+            )
+        ),
+        "Deployment app0/app0",
+        "the metadata service (169.254.169.254)",
+    ),
+    (
+        "PM003",
+        change("AuthorizationPolicy", "p0", ["metadata", "labels"], {"partner-mesh.dev/partner": "p1"}, "app0"),
+        "AuthorizationPolicy app0/p0",
+        "partner p0 reaches",
+    ),
+    ("PM003", add(authorization("everybody", [ANY_OF_P0])), "AuthorizationPolicy app0/everybody", "no partner's"),
+    (
+        "PM004",
+        lambda stack: [
+            change("Gateway", "p1", ["spec", "servers", 0, "hosts"], ["istio-partners/*"])(stack),
+            one(stack, "AuthorizationPolicy", "p0", "app0")["spec"]["rules"][0]["from"][0]["source"].pop(
+                "remoteIpBlocks"
+            ),
+        ],
+        "Gateway istio-partners/p1",
+        "another partner than p0",
+    ),
+    (
+        "PM004",
+        change("Gateway", "p1", ["spec", "servers", 0, "hosts"], ["istio-partners/*"]),
+        "Gateway istio-partners/p1",
+        "only addresses keep the two apart",
+    ),
+    (
+        "PM004",
+        lambda stack: [
+            change("Gateway", each, ["spec", "servers", 0, "tls"], {"mode": "MUTUAL", "credentialName": "shared"})(
+                stack
+            )
+            for each in ("p0", "p1")
+        ],
+        "Gateway istio-partners/p0",
+        "trusts the same CA as Gateway istio-partners/p1",
+    ),
+    ("PM005", from_anywhere, "AuthorizationPolicy app0/p0", "good from addresses"),
+    (
+        "PM006",
+        add(
+            policy(
+                "app0",
+                "in",
+                {
+                    "podSelector": {},
+                    "policyTypes": ["Ingress"],
+                    "ingress": [
+                        {"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}], "ports": [{"port": 514, "protocol": "UDP"}]}
+                    ],
+                },
+            )
+        ),
+        "Deployment app0/app0",
+        "without a gateway on UDP 514",
+    ),
+    ("PM007", drop("PeerAuthentication", "default"), "Deployment app0/app0", "PERMISSIVE is Istio's default"),
+    (
+        "PM007",
+        change(
+            "Gateway",
+            "web",
+            ["spec", "servers", 0],
+            {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*/pay.example.com"]},
+        ),
+        "Gateway istio-web/web",
+        "takes plain HTTP",
+    ),
+    ("PM007", drop("DestinationRule", "p0", "istio-egress"), "ServiceEntry istio-egress/p0", "in plaintext"),
+    (
+        "PM007",
+        add(
+            document("DestinationRule", "app0", "app0", {"host": "app0", "trafficPolicy": {"tls": {"mode": "DISABLE"}}})
+        ),
+        "DestinationRule app0/app0",
+        "told to send plaintext",
+    ),
+    (
+        "PM008",
+        add(document("PeerAuthentication", "app0", "loose", {"mtls": {"mode": "PERMISSIVE"}})),
+        "PeerAuthentication app0/loose",
+        "with no last day",
+    ),
+    (
+        "PM008",
+        add(
+            document(
+                "PeerAuthentication",
+                "app0",
+                "loose",
+                {"mtls": {"mode": "PERMISSIVE"}},
+                annotations={"partner-mesh.dev/until": "2026-10-31"},
+            )
+        ),
+        "PeerAuthentication app0/loose",
+        "its last day, 2026-10-31, is past",
+    ),
+    (
+        "PM009",
+        add(opened("istio-web", "web", ["0.0.0.0/0"], 8443, "ingress")),
+        "Deployment istio-web/web",
+        "without the firewall",
+    ),
+    (
+        "PM009",
+        change("Service", "web", ["spec", "type"], "LoadBalancer"),
+        "Service istio-web/web",
+        "beside the firewall",
+    ),
+    (
+        "PM010",
+        change("VirtualService", "p0", ["spec", "http"], SHADOWED),
+        "VirtualService istio-partners/p0",
+        "http[1].match[0] is never reached: http[0].match[0]",
+    ),
+    (
+        "PM010",
+        lambda stack: one(stack, "AuthorizationPolicy", "p0", "app0")["spec"]["rules"].append(
+            {**copy.deepcopy(one(stack, "AuthorizationPolicy", "p0", "app0")["spec"]["rules"][0])}
+        ),
+        "AuthorizationPolicy app0/p0",
+        "rule 1 adds nothing to rule 0",
+    ),
+    (
+        "PM010",
+        add(policy("app0", "again", copy.deepcopy(one(CLOSED, "NetworkPolicy", "from-istio-web")["spec"]))),
+        "NetworkPolicy app0/again",
+        "adds nothing to NetworkPolicy app0/from-istio-web",
+    ),
+    (
+        "PM011",
+        change("AuthorizationPolicy", "p0", ["spec", "selector", "matchLabels"], {"app": "ap0"}, "app0"),
+        "AuthorizationPolicy app0/p0",
+        "selects no workload in namespace app0",
+    ),
+    (
+        "PM011",
+        change("NetworkPolicy", "from-istio-web", ["spec", "podSelector"], {"matchLabels": {"app": "x"}}),
+        "NetworkPolicy app0/from-istio-web",
+        "selects no workload",
+    ),
+    (
+        "PM011",
+        add(document("CalicoPolicy", "app0", "typo", {"selector": "app == 'ap0'", "ingress": []})),
+        "NetworkPolicy app0/typo",
+        "selects no workload",
+    ),
+    (
+        "PM012",
+        change("VirtualService", "p0", ["spec", "gateways"], ["p9"], "istio-partners"),
+        "VirtualService istio-partners/p0",
+        "binds gateway istio-partners/p9",
+    ),
+    (
+        "PM012",
+        change(
+            "VirtualService",
+            "p0",
+            ["spec", "http", 0, "route", 0, "destination", "host"],
+            "gone.app0.svc.cluster.local",
+        ),
+        "VirtualService istio-partners/p0",
+        "which nobody serves",
+    ),
+    (
+        "PM012",
+        change("DestinationRule", "p0-gateway", ["spec", "subsets"], []),
+        "VirtualService istio-egress/p0-capture",
+        "which no DestinationRule declares",
+    ),
+    (
+        "PM013",
+        add(document("Gateway", "istio-partners", "second", {"selector": {"istio": "partners"}, "servers": [SERVER]})),
+        "Gateway istio-partners/second",
+        "is skipped by istiod",
+    ),
+    (
+        "PM013",
+        lambda stack: stack.append(
+            {
+                **copy.deepcopy(one(stack, "VirtualService", "p0-capture")),
+                "metadata": {"name": "z", "namespace": "istio-egress"},
+            }
+        ),
+        "VirtualService istio-egress/z",
+        "keeps the first",
+    ),
+    (
+        "PM020",
+        change("DestinationRule", "p0", ["spec", "exportTo"], ["*"], "istio-egress"),
+        "DestinationRule istio-egress/p0",
+        "send plaintext",
+    ),
+    (
+        "PM021",
+        replaced(external("MUTUAL", credentialName="p0-client", sni="api.p0.example")),
+        "DestinationRule istio-egress/p0",
+        "without subjectAltNames",
+    ),
+    (
+        "PM022",
+        replaced(external("SIMPLE", subjectAltNames=["api.p0.example"], insecureSkipVerify=True)),
+        "DestinationRule istio-egress/p0",
+        "accepts every certificate",
+    ),
+    (
+        "PM023",
+        change("ServiceEntry", "p0", ["spec", "hosts"], ["*.p0.example"]),
+        "ServiceEntry istio-egress/p0",
+        "opens every host",
+    ),
+    (
+        "PM023",
+        change("VirtualService", "app0-web", ["spec", "hosts"], ["*"]),
+        "VirtualService app0/app0-web",
+        "routes every host",
+    ),
+    (
+        "PM023",
+        change("Gateway", "p1", ["spec", "servers", 0, "hosts"], ["istio-partners/*"]),
+        "Gateway istio-partners/p1",
+        "takes partners' certificates",
+    ),
+    (
+        "PM024",
+        change("ServiceEntry", "p0", ["spec", "resolution"], "NONE"),
+        "ServiceEntry istio-egress/p0",
+        "whatever address",
+    ),
+    (
+        "PM024",
+        change("ServiceEntry", "p0", ["spec", "resolution"], "DYNAMIC_DNS"),
+        "ServiceEntry istio-egress/p0",
+        "whatever Host",
+    ),
+    (
+        "PM025",
+        change("ConfigMap", "istio", ["data", "mesh"], "outboundTrafficPolicy: {mode: ALLOW_ANY}"),
+        "ConfigMap istio-system/istio",
+        "ALLOW_ANY",
+    ),
+    (
+        "PM025",
+        add(document("Sidecar", "app0", "default", {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}})),
+        "Sidecar app0/default",
+        "ALLOW_ANY",
+    ),
+    (
+        "PM026",
+        change("Namespace", "app0", ["metadata", "labels", "istio-injection"], "enabled"),
+        "Namespace app0",
+        "the first wins",
+    ),
+    (
+        "PM027",
+        add(document("EnvoyFilter", "istio-system", "all", {"configPatches": []})),
+        "EnvoyFilter istio-system/all",
+        "every proxy",
+    ),
+    ("PM028", add(authorization("open", [{}])), "AuthorizationPolicy app0/open", "rule 0 is empty"),
+    (
+        "PM028",
+        add(policy("app0", "open", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]})),
+        "NetworkPolicy app0/open",
+        "ingress rule 0 is empty",
+    ),
+    (
+        "PM029",
+        add(authorization("trusting", [{"from": [{"source": {"namespaces": ["app0"]}}]}], "istio-partners")),
+        "AuthorizationPolicy istio-partners/trusting",
+        "asks for namespaces",
+    ),
+    (
+        "PM030",
+        lambda stack: one(stack, "AuthorizationPolicy", "app0-web")["spec"]["rules"][0]["from"][0]["source"].pop(
+            "requestPrincipals"
+        ),
+        "RequestAuthentication app0/app0",
+        "without one everybody passes",
+    ),
+    (
+        "PM031",
+        drop("AuthorizationPolicy", "allow-nothing"),
+        "AuthorizationPolicy istio-system/allow-nothing",
+        "is missing",
+    ),
+]
