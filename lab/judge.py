@@ -133,7 +133,8 @@ class Judge:
         host = probe.host.partition(":")[0]
         raw = probe.protocol == "tcp"
         name = (probe.server_name or "") if raw else host
-        found = [j for j in self._inward.get(name, ()) if self._is(j.source, probe, server, name)]
+        here = [j for j in self._inward.get(name, ()) if _name(j.gateway) == server.workload]
+        found = [j for j in here if self._is(j.source, probe, server, name)]
         return _combined([_part(j) for j in found], probe, f"nothing leads to {name} for this client")
 
     def _server(self, probe: Probe) -> Server | None:

@@ -10,10 +10,14 @@ from typing import Any
 from lab import LabError, inward, outward
 from lab import stack as stacks
 from lab.control import Lab
+from lab.families import families
+from lab.fidelity import outcomes
+from lab.fidelity_report import Run
 from lab.inside import Balancer
 from lab.judge import Expected, Judge
 from lab.players import Player, players
 from lab.probe import OUTSIDE, ClientCertificate, Observation, Probe
+from lab.questions import counted, questions
 from lab.scenarios import Scenario
 from lab.tools import tools
 from lab.traffic import balancers
@@ -31,6 +35,16 @@ def start(stack: Stack, folder: Path, report: Callable[[str], None]) -> Lab:
     lab = Lab.start(stacks.documents(kit, compiled), directory=folder, report=report)
     (folder / JUDGED).write_text(json.dumps(stacks.judged(compiled)))
     return lab
+
+
+def compared(stack: Stack, count: int, seed: int, report: Callable[[str], None]) -> Run:
+    """The analyser and the data plane asked the same, in a lab started for it."""
+    kit, compiled = tools(report), compile_stack(stack)
+    documents = stacks.documents(kit, compiled)
+    asked = questions(families(stack, documents), count, seed)
+    report(f"{len(asked)} questions, seed {seed}: {dict(counted(asked))}")
+    with Lab.start(documents, report=report) as lab:
+        return Run(stack.name, seed, tuple(outcomes(asked, lab, stacks.judged(compiled), report)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`partner-mesh lab test|up|request|status|down|fidelity`: the real API server, istiod and Envoy, on this machine."""
 
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,6 +116,32 @@ def request(  # noqa: PLR0913  # each is an option of the command
     else:
         typer.echo(answer.text())
     if not answer.agree:
+        raise typer.Exit(1)
+
+
+@lab.command()
+def fidelity(
+    stack: StackName = "dev",
+    probes: Annotated[int, typer.Option(min=1, help="How many questions; the pairwise ones are always asked.")] = 2500,
+    seed: Annotated[int | None, typer.Option(help="Of the random ones; printed, so that a run can be repeated.")] = None,
+    write: Annotated[Path | None, typer.Option(help="Also write the table as Markdown, to this file.")] = None,
+    config_dir: ConfigDir = Path(),
+    output: Output = Format.TEXT,
+) -> None:
+    """Put the same questions to the analyser and to Envoy; status 1 if they differ."""
+    config = stacks.read(stack, config_dir, json=output is Format.JSON)
+    with _faults():
+        from lab import standing  # noqa: PLC0415
+
+        run = standing.compared(config, probes, secrets.randbelow(1 << 32) if seed is None else seed, _progress)
+    if write is not None:
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(run.markdown(), encoding="utf-8")
+    if output is Format.JSON:
+        typer.echo(json.dumps({"seed": run.seed, "outcomes": [each.document() for each in run.outcomes]}))
+    else:
+        typer.echo(run.text())
+    if run.different:
         raise typer.Exit(1)
 
 
