@@ -67,7 +67,7 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _role(self) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-        named = f"{self._args.platform}-cluster"
+        named = iam.role_name(self._args.platform, "cluster")
         role = aws.iam.Role(
             named,
             name=named,
@@ -114,10 +114,11 @@ class Cluster(pulumi.ComponentResource):
         )
 
     def _entries(self) -> Iterator[pulumi.Resource]:
-        policies = ((self._args.cluster.admins, specs.ADMIN_POLICY), (self._args.cluster.viewers, specs.VIEW_POLICY))
-        for principals, policy in policies:
+        admins, viewers = self._args.cluster.admins, self._args.cluster.viewers
+        only_viewers = tuple(each for each in viewers if each not in admins)  # a principal has one entry
+        for principals, policy in ((admins, specs.ADMIN_POLICY), (only_viewers, specs.VIEW_POLICY)):
             for principal in principals:
-                short = f"{self._args.platform}-{principal.partition('/')[2] or principal}"
+                short = principal.partition("::")[2] or principal  # account:role/name
                 entry = aws.eks.AccessEntry(
                     short, cluster_name=self.resource.name, principal_arn=principal, opts=self._children
                 )

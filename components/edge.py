@@ -40,6 +40,7 @@ def edge(
             controllers=controllers,
             identity=base.identities.associations.get("load-balancer-controller"),
             vpc_id=base.network.vpc_id,
+            ways=base.network.ready,
             subnet_ids=base.network.subnet_ids["public"],
             security_group_ids=base.load_balancer_groups(),
             deployed=deployed,

@@ -93,7 +93,7 @@ def foundation(stack: Stack) -> Foundation:
             vpc.subnet_ids,
             walls.ids[NODES],
             keys.cluster_arn,
-            early.resources,
+            [*early.resources, *vpc.ready],
         ),
         opts=opts,
     )

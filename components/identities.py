@@ -39,7 +39,7 @@ class Identities(pulumi.ComponentResource):
         self.register_outputs({"controllers": list(self.associations)})
 
     def _identity(self, controller: iam.Controller, late: pulumi.Output[list[str]]) -> pulumi.Resource:
-        named = f"{self._args.stack.platform.name}-{controller.name}"
+        named = iam.role_name(self._args.stack.platform.name, controller.name)
         children = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             named, name=named, assume_role_policy=iam.document([iam.pod_identity_trust()]), opts=children

@@ -26,6 +26,7 @@ class LoadBalancersArgs:
     controllers: Sequence[ChartRelease]
     identity: pulumi.Resource | None  # the controller's role: pods that start get it, pods that run do not
     vpc_id: pulumi.Input[str]
+    ways: Sequence[pulumi.Resource]  # AWS refuses a public load balancer before its VPC has a way to the internet
     subnet_ids: list[pulumi.Output[str]]
     security_group_ids: Mapping[str, pulumi.Input[str]]
     deployed: Deployed
@@ -98,7 +99,9 @@ class LoadBalancers(pulumi.ComponentResource):
             enable_deletion_protection=self._args.protect,
             access_logs=aws.lb.LoadBalancerAccessLogsArgs(bucket=logs.bucket, enabled=True) if logs else None,
             opts=pulumi.ResourceOptions(
-                parent=self, protect=self._args.protect, depends_on=logs.ready if logs else None
+                parent=self,
+                protect=self._args.protect,
+                depends_on=[*self._args.ways, *(logs.ready if logs else ())],
             ),
         )
 
@@ -129,7 +132,7 @@ class LoadBalancers(pulumi.ComponentResource):
             security_groups=[self._args.security_group_ids[balancer.gateway]],
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=self._args.protect,
-            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, depends_on=list(self._args.ways)),
         )
 
     def _shield(self, balancer: LoadBalancer, addresses: Sequence[aws.ec2.Eip]) -> None:

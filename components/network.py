@@ -30,12 +30,14 @@ class Network(pulumi.ComponentResource):
     """A VPC with four tiers of subnets over N zones, NAT gateways with addresses that stay, flow logs and endpoints.
 
     `egress` subnets always have a way to the internet; `private` ones only until endpoints cover what nodes need;
-    `control` ones never. Outputs: `vpc_id`, `subnet_ids` by tier, `nat_addresses` (what partners allow-list).
+    `control` ones never. Outputs: `vpc_id`, `subnet_ids` by tier, `nat_addresses` (what partners allow-list),
+    `ready` (the ways in and out: a node without one does not join, a load balancer is refused).
     """
 
     vpc_id: pulumi.Output[str]
     subnet_ids: dict[Tier, list[pulumi.Output[str]]]
     nat_addresses: list[pulumi.Output[str]]
+    ready: list[pulumi.Resource]
 
     def __init__(self, name: str, args: NetworkArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("partner-mesh:network:Network", name, None, opts)
@@ -53,7 +55,7 @@ class Network(pulumi.ComponentResource):
         # A group that nobody chose on purpose admits nobody (CIS AWS 5.4).
         aws.ec2.DefaultSecurityGroup(f"{args.platform}-default", vpc_id=vpc.id, opts=self._children)
         self._made = self._subnets()
-        self.nat_addresses = []
+        self.nat_addresses, self.ready = [], []
         self._routes()
         if args.network.flow_logs:
             self._flow_logs()
@@ -92,28 +94,39 @@ class Network(pulumi.ComponentResource):
         gateway = aws.ec2.InternetGateway(platform, vpc_id=self.vpc_id, tags={"Name": platform}, opts=self._children)
         self._tables: dict[str, aws.ec2.RouteTable] = {}
         public = self._table("public")
-        aws.ec2.Route(
-            f"{platform}-public",
-            route_table_id=public.id,
-            destination_cidr_block=ANYWHERE,
-            gateway_id=gateway.id,
-            opts=self._children,
-        )
+        self._route("public", public, gateway_id=gateway.id)
         nats = [self._nat(index, gateway) for index in range(network.nat_gateways)]
         leaving: set[Tier] = {"egress"} if closed(network.endpoints) else {"egress", "private"}
         for subnet, made in self._made.items():
             table = public if subnet.tier == "public" else self._table(subnet.name)
-            aws.ec2.RouteTableAssociation(
-                f"{platform}-{subnet.name}", route_table_id=table.id, subnet_id=made.id, opts=self._children
+            self.ready.append(
+                aws.ec2.RouteTableAssociation(
+                    f"{platform}-{subnet.name}", route_table_id=table.id, subnet_id=made.id, opts=self._children
+                )
             )
             if subnet.tier in leaving:
-                aws.ec2.Route(
-                    f"{platform}-{subnet.name}",
-                    route_table_id=table.id,
-                    destination_cidr_block=ANYWHERE,
-                    nat_gateway_id=nats[nat_of(subnet.zone, network.nat_gateways)].id,
-                    opts=self._children,
-                )
+                nat = nats[nat_of(subnet.zone, network.nat_gateways)]
+                self._route(subnet.name, table, nat_gateway_id=nat.id)
+
+    def _route(
+        self,
+        name: str,
+        table: aws.ec2.RouteTable,
+        *,
+        gateway_id: pulumi.Input[str] | None = None,
+        nat_gateway_id: pulumi.Input[str] | None = None,
+    ) -> None:
+        """A way to the internet: through the internet gateway, or through a NAT gateway."""
+        self.ready.append(
+            aws.ec2.Route(
+                f"{self._args.platform}-{name}",
+                route_table_id=table.id,
+                destination_cidr_block=ANYWHERE,
+                gateway_id=gateway_id,
+                nat_gateway_id=nat_gateway_id,
+                opts=self._children,
+            )
+        )
 
     def _table(self, name: str) -> aws.ec2.RouteTable:
         named = f"{self._args.platform}-{name}"
@@ -141,7 +154,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _flow_logs(self) -> None:
-        named = f"{self._args.platform}-flow-logs"
+        named = iam.role_name(self._args.platform, "flow-logs")
         log_group = aws.cloudwatch.LogGroup(
             named,
             name=f"/aws/vpc/{self._args.platform}",
@@ -175,13 +188,16 @@ class Network(pulumi.ComponentResource):
     def _endpoints(self) -> None:
         endpoints, platform = self._args.network.endpoints, self._args.platform
         if "s3" in endpoints:  # a gateway endpoint costs nothing: image layers come from S3
-            aws.ec2.VpcEndpoint(
-                f"{platform}-s3",
-                vpc_id=self.vpc_id,
-                vpc_endpoint_type="Gateway",
-                service_name=f"com.amazonaws.{self._args.region}.s3",
-                route_table_ids=[table.id for name, table in self._tables.items() if not name.startswith("control")],
-                opts=self._children,
+            tables = [table.id for name, table in self._tables.items() if not name.startswith("control")]
+            self.ready.append(
+                aws.ec2.VpcEndpoint(
+                    f"{platform}-s3",
+                    vpc_id=self.vpc_id,
+                    vpc_endpoint_type="Gateway",
+                    service_name=f"com.amazonaws.{self._args.region}.s3",
+                    route_table_ids=tables,
+                    opts=self._children,
+                )
             )
         services = [service for endpoint in endpoints for service in ENDPOINT_SERVICES.get(endpoint, ())]
         if not services:
@@ -204,15 +220,17 @@ class Network(pulumi.ComponentResource):
             opts=self._children,
         )
         for service in services:
-            aws.ec2.VpcEndpoint(
-                f"{platform}-{service.replace('.', '-')}",
-                vpc_id=self.vpc_id,
-                vpc_endpoint_type="Interface",
-                service_name=f"com.amazonaws.{self._args.region}.{service}",
-                private_dns_enabled=True,
-                subnet_ids=[made.id for subnet, made in self._made.items() if subnet.tier == "private"],
-                security_group_ids=[group.id],
-                opts=self._children,
+            self.ready.append(
+                aws.ec2.VpcEndpoint(
+                    f"{platform}-{service.replace('.', '-')}",
+                    vpc_id=self.vpc_id,
+                    vpc_endpoint_type="Interface",
+                    service_name=f"com.amazonaws.{self._args.region}.{service}",
+                    private_dns_enabled=True,
+                    subnet_ids=[made.id for subnet, made in self._made.items() if subnet.tier == "private"],
+                    security_group_ids=[group.id],
+                    opts=self._children,
+                )
             )
 
 

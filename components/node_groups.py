@@ -36,7 +36,7 @@ class NodeGroups(pulumi.ComponentResource):
     def __init__(self, name: str, args: NodeGroupsArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("partner-mesh:node_groups:NodeGroups", name, None, opts)
         self._args = args
-        named = f"{args.platform}-node"
+        named = iam.role_name(args.platform, "node")
         role = aws.iam.Role(
             named,
             name=named,

@@ -16,6 +16,7 @@ _CHARTS: Final[Mapping[str, Owner]] = {
     "cni": "istio",
     "ztunnel": "istio",
     "gateway": "gateways",
+    "oauth2-proxy": "gateways",  # a login lives beside its web gateway
 }
 
 _GROUPS: Final[Mapping[str, Owner]] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from partner_mesh.specs.aws.group_rules import GroupRule, group_rules
+from partner_mesh.specs.aws.group_rules import GroupRule, description, group_rules
 from partner_mesh.specs.security_group import Group, group_id
 
 
@@ -44,7 +44,7 @@ class SecurityGroups(pulumi.ComponentResource):
         return aws.ec2.SecurityGroup(
             named,
             name=named,
-            description=group.description,
+            description=description(group.description),
             vpc_id=self._args.vpc_id,
             tags={"Name": named},
             # A rule that EKS or a hand made and that names this group would otherwise keep it from being deleted.
@@ -64,7 +64,7 @@ def register_rule(
     make(
         f"{platform}-{named.name}",
         security_group_id=ids[named.group],
-        description=rule.description,
+        description=description(rule.description),
         ip_protocol=rule.protocol,
         from_port=None if any_port else rule.from_port,
         to_port=None if any_port else rule.to_port,

@@ -142,6 +142,10 @@ def _node_group(account: StandIn, identifier: str, inputs: Properties) -> dict[s
     return {"resources": [{"autoscalingGroups": [{"name": f"eks-{name}"}]}], "status": "ACTIVE"}
 
 
+def _launch_template(account: StandIn, identifier: str, inputs: Properties) -> dict[str, Any]:
+    return {"defaultVersion": 1, "latestVersion": 1}
+
+
 def _role(account: StandIn, name: str, inputs: Properties) -> dict[str, Any]:
     return {"arn": f"arn:aws:iam::{account.account}:role{inputs.get('path', '/')}{name}", "uniqueId": _digest(name)}
 
@@ -260,6 +264,7 @@ def _cluster_auth(account: StandIn, args: Properties) -> dict[str, Any]:
 _ADDITIONS: Final[Mapping[str, Callable[[StandIn, str, Properties], dict[str, Any]]]] = {
     "aws:acm/certificate:Certificate": _certificate,
     "aws:ec2/eip:Eip": _eip,
+    "aws:ec2/launchTemplate:LaunchTemplate": _launch_template,
     "aws:ec2/natGateway:NatGateway": _nat_gateway,
     "aws:ec2/vpc:Vpc": _vpc,
     "aws:eks/cluster:Cluster": _cluster,

@@ -186,3 +186,17 @@ def test_only_the_load_balancer_reaches_a_gateway_from_outside(recorded: Recorde
 def test_only_eks_own_group_carries_the_clusters_tag(recorded: Recorded) -> None:
     for group in recorded.of_type("aws:ec2/securityGroup:SecurityGroup"):
         assert not [tag for tag in group.inputs.get("tags", {}) if tag.startswith("kubernetes.io/cluster/")]
+
+
+def test_nodes_and_load_balancers_come_after_the_ways_in_and_out(recorded: Recorded) -> None:
+    ways = [*recorded.of_type("aws:ec2/route:Route"), *recorded.of_type("aws:ec2/vpcEndpoint:VpcEndpoint")]
+    ways += recorded.of_type("aws:ec2/internetGateway:InternetGateway")
+    users = [*recorded.of_type("aws:eks/nodeGroup:NodeGroup"), *recorded.of_type("aws:lb/loadBalancer:LoadBalancer")]
+    assert all(recorded.waits_for(user, way) for user in users for way in ways)
+
+
+def test_nodes_follow_the_control_planes_version_and_their_launch_templates(recorded: Recorded) -> None:
+    version = recorded.one("aws:eks/cluster:Cluster").inputs["version"]
+    for group in recorded.of_type("aws:eks/nodeGroup:NodeGroup"):
+        assert group.inputs["version"] == version
+        assert group.inputs["launchTemplate"]["version"] == "1"

@@ -1,13 +1,17 @@
 """Rules of security groups one by one, under names that stay, and how many a group has."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from partner_mesh.config.stack import Stack
 from partner_mesh.config.support import RULES_PER_GROUP
 from partner_mesh.specs.compile import effective_gateways
 from partner_mesh.specs.security_group import Direction, Group, Rule, security_groups
 from partner_mesh.specs.shards import shards
+
+_NOT_TAKEN: Final = re.compile(r"[^a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ def _of(group: Group) -> Iterator[GroupRule]:
         if rule.to_port != rule.from_port:
             ports = f"{ports}-{rule.to_port}"
         yield GroupRule(f"{group.name}/{rule.direction}/{ports}/{rule.group or rule.cidr}", group.name, rule)
+
+
+def description(text: str) -> str:
+    """A description in the characters that EC2 takes (API reference, IpRange: "Constraints"), 255 at most."""
+    return _NOT_TAKEN.sub(" ", text)[:255]
 
 
 def over_limit(found: Sequence[Group]) -> tuple[tuple[str, Direction, int], ...]:

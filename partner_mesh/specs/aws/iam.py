@@ -3,6 +3,7 @@
 Documents are plain dicts; `document` is their one JSON form. Late values (an ARN) may stand in a resource list.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,8 +134,20 @@ def secrets_statements(prefix: str, region: str, account: str, partition: str) -
 
 
 def target_group_prefix(stack: Stack) -> str:
-    """How names of this stack's target groups begin. ELB names have 32 characters at most."""
-    return f"{stack.platform.name[:14].rstrip('-')}-"
+    """How names of this stack's load balancers and target groups begin: 32 characters are all there is."""
+    return f"{_shortened(stack.platform.name, 14)}-"
+
+
+def role_name(platform: str, what: str) -> str:
+    """A role's name: 64 characters at most, and another one for another platform of the account."""
+    return f"{_shortened(platform, 63 - len(what))}-{what}"
+
+
+def _shortened(name: str, longest: int) -> str:
+    """A name as it is, or cut with a hash of the whole: two platforms that begin alike stay two."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 5].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:4]}"
 
 
 def key_statements(account: str, region: str, partition: str, *, log_groups: bool) -> tuple[Statement, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from partner_mesh.config.loader import load_stack
 from partner_mesh.config.stack import Stack
 from partner_mesh.config.support import RULES_PER_GROUP
-from partner_mesh.specs.aws.group_rules import group_rules, groups, over_limit, partner_rules
+from partner_mesh.specs.aws.group_rules import description, group_rules, groups, over_limit, partner_rules
 from partner_mesh.specs.security_group import Group, Rule
 from tests.specs.stacks import loaded
 from tests.strategies import stacks
@@ -71,3 +71,8 @@ def test_rules_of_partners_are_what_is_not_there_without_them() -> None:
 def test_nothing_is_made_on_a_cluster_of_somebody_else() -> None:
     existing = loaded(cluster={"kind": "existing", "nodeGroups": {}}, network=None, applications={})
     assert groups(existing) == ()
+
+
+def test_a_description_holds_only_what_ec2_takes() -> None:
+    assert description("the team's database → primary") == "the team s database   primary"
+    assert len(description("x" * 300)) == 255

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from partner_mesh.specs.aws import iam
 from tests.specs.stacks import loaded
@@ -58,3 +60,10 @@ def test_a_policy_without_statements_is_no_policy() -> None:
 def test_roles_of_pods_are_for_pod_identity_alone() -> None:
     assert iam.pod_identity_trust()["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert set(iam.pod_identity_trust()["Action"]) == {"sts:AssumeRole", "sts:TagSession"}
+
+
+@given(st.from_regex(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", fullmatch=True))
+def test_names_of_roles_fit_and_tell_platforms_apart(platform: str) -> None:
+    names = {iam.role_name(each, "load-balancer-controller") for each in (platform, f"{platform[:40]}-other-one")}
+    assert all(len(name) <= 64 for name in names)
+    assert len(names) == 2
