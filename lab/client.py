@@ -47,7 +47,7 @@ def _timed(observation: Observation, began: float) -> Observation:
 
 async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observation:
     try:
-        connection = await _connected(probe, route)
+        connection = await connected(probe, route)
     except OSError as error:
         # The packet filter answers "administratively prohibited", which sockets report as an unreachable host.
         outcome: Outcome = "filtered" if error.errno == errno.EHOSTUNREACH else "refused"
@@ -97,7 +97,8 @@ async def _asked(
     return await http.read(reader, answers=probe.method)
 
 
-async def _connected(probe: Probe, route: Route) -> socket.socket:
+async def connected(probe: Probe, route: Route) -> socket.socket:
+    """A TCP connection from the namespace and address that a probe starts at. Raises OSError."""
     with inside(route.netns):
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     connection.setblocking(False)  # noqa: FBT003  # the standard library's name

@@ -30,7 +30,7 @@ Command = Callable[[Any], Awaitable[Any]]
 
 def commands(session: Session) -> dict[str, Command]:
     """All of them, by name."""
-    found = (kill, revive, start_control_planes, surge, retire, surround, write, erase, envoy, memory)
+    found = (kill, revive, start_control_planes, surge, retire, surround, read, write, erase, envoy, memory)
     return {command.__name__: partial(command, session) for command in found}
 
 
@@ -125,6 +125,11 @@ async def write(session: Session, documents: Sequence[Mapping[str, Any]]) -> tup
     began = time.monotonic()
     await session.aside(lambda: session.write(documents))
     return began, time.monotonic()
+
+
+async def read(session: Session, document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An object as the API server has it; None if it has none."""
+    return await session.aside(lambda: session.api.get(document))
 
 
 async def erase(session: Session, documents: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

@@ -4,14 +4,15 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from partner_mesh.cli import lab_load
 from partner_mesh.cli import stack as stacks
+from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
 
 lab = typer.Typer(
     no_args_is_help=True,
@@ -19,9 +20,7 @@ lab = typer.Typer(
     rich_markup_mode=None,
 )
 
-StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack's name: dev for Pulumi.dev.yaml.")]
 Running = Annotated[str | None, typer.Option("--stack", help="Whose lab, if several are running.")]
-ConfigDir = Annotated[Path, typer.Option("--config-dir", help="The folder with the stacks and their partners.")]
 
 
 class Tier(StrEnum):
@@ -30,16 +29,6 @@ class Tier(StrEnum):
     VALIDATE = "validate"
     APPLY = "apply"
     TRAFFIC = "traffic"
-
-
-class Format(StrEnum):
-    """How the answer is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Output = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
 
 
 @lab.command()
@@ -51,10 +40,10 @@ def test(
 ) -> None:
     """Three tiers: Istio's tools, the API server with istiod's webhook, and requests through Envoy. Status 1 if one fails."""
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
-    with _faults():
+    with faults():
         from lab import verdict  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
 
-        found = verdict.judged(config, None if tier is None else tier.value, _progress)
+        found = verdict.judged(config, None if tier is None else tier.value, progress)
     if output is Format.JSON:
         typer.echo(json.dumps([each.document() for each in found], indent=1))
     else:
@@ -70,13 +59,13 @@ def test(
 def up(stack: StackName = "dev", config_dir: ConfigDir = Path()) -> None:
     """Start a lab that keeps running, and print requests to try."""
     config = stacks.read(stack, config_dir)
-    with _faults():
+    with faults():
         from lab import home, standing  # noqa: PLC0415
 
         if stack in home.running():
             typer.echo(f"the lab of {stack} is running already; stop it with: partner-mesh lab down", err=True)
         else:
-            standing.start(config, home.folder(stack), _progress)
+            standing.start(config, home.folder(stack), progress)
         for call in standing.calls(config, home.folder(stack)):
             typer.echo(f"\n# {call.note}\n{call.line}")
         typer.echo("\n# ask, and hear which object decides; then stop it")
@@ -85,7 +74,7 @@ def up(stack: StackName = "dev", config_dir: ConfigDir = Path()) -> None:
 
 
 @lab.command()
-def request(  # noqa: PLR0913  # each is an option of the command
+def request(  # each is an option of the command
     method: Annotated[str, typer.Argument(help="As GET.")],
     path: Annotated[str, typer.Argument(help="As /v1/status.")],
     partner: Annotated[str | None, typer.Option(help="Call as this partner: its host, certificate, address.")] = None,
@@ -96,15 +85,13 @@ def request(  # noqa: PLR0913  # each is an option of the command
     port: Annotated[int | None, typer.Option(help="Default: the partner's, 80 from a workload, 443 else.")] = None,
     host: Annotated[str | None, typer.Option(help="The Host header, if it is another than --to.")] = None,
     server_name: Annotated[str | None, typer.Option(help="SNI, if it is another than --to.")] = None,
-    certificate: Annotated[
-        str, typer.Option(help="own, none, expired, stranger, or another partner's name.")
-    ] = "own",
+    certificate: Annotated[str, typer.Option(help="own, none, expired, stranger, or another partner's name.")] = "own",
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="As 'x-api-version: 2'.")] = None,
     stack: Running = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Send one request and say which layer decides: what Envoy did, and what the analyser says of it."""
-    with _faults():
+    with faults():
         from lab import home, standing  # noqa: PLC0415
 
         asked = standing.Request(
@@ -123,17 +110,19 @@ def request(  # noqa: PLR0913  # each is an option of the command
 def fidelity(
     stack: StackName = "dev",
     probes: Annotated[int, typer.Option(min=1, help="How many questions; the pairwise ones are always asked.")] = 2500,
-    seed: Annotated[int | None, typer.Option(help="Of the random ones; printed, so that a run can be repeated.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the random ones; printed, so that a run can be repeated.")
+    ] = None,
     write: Annotated[Path | None, typer.Option(help="Also write the table as Markdown, to this file.")] = None,
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
     """Put the same questions to the analyser and to Envoy; status 1 if they differ."""
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
-    with _faults():
+    with faults():
         from lab import standing  # noqa: PLC0415
 
-        run = standing.compared(config, probes, secrets.randbelow(1 << 32) if seed is None else seed, _progress)
+        run = standing.compared(config, probes, secrets.randbelow(1 << 32) if seed is None else seed, progress)
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
         write.write_text(run.markdown(), encoding="utf-8")
@@ -148,7 +137,7 @@ def fidelity(
 @lab.command()
 def status(stack: Running = None, output: Output = Format.TEXT) -> None:
     """What runs, where, and whether all of it is alive."""
-    with _faults():
+    with faults():
         from lab import home  # noqa: PLC0415
         from lab.control import Lab  # noqa: PLC0415
 
@@ -165,7 +154,7 @@ def status(stack: Running = None, output: Output = Format.TEXT) -> None:
 @lab.command()
 def down(stack: Running = None) -> None:
     """Stop a lab and remove its files."""
-    with _faults():
+    with faults():
         from lab import home  # noqa: PLC0415
         from lab.control import Lab  # noqa: PLC0415
 
@@ -185,17 +174,4 @@ def _status_lines(folder: Path, found: dict[str, Any]) -> Iterator[str]:
     yield f"requests answered: {sum(found['requests'].values())}"
 
 
-def _progress(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """What the lab cannot do here, said and done: exit status 2."""
-    from lab import LabError  # noqa: PLC0415
-
-    try:
-        yield
-    except LabError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+lab.command()(lab_load.load)

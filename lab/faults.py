@@ -1,0 +1,293 @@
+"""What happens to a mesh while partners call: a table of cases, each played under load, each judged by every request.
+
+A case says which callers the change is about (its subjects); every other caller is steady and may lose nothing. What it
+brings about is a list of effects: from which moment on which subjects must be answered, or refused, and within what
+bound the configuration promises that. The data plane does the refusing: the packet filter is brought up to date only
+after the effects were seen, so that no packet filter helps the mesh.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from lab import rollover
+from lab.drive import Load, pause, streams
+from lab.ground import Ground
+from lab.load import Stream
+from lab.operations import API_SERVER
+from lab.records import Figures, Record, settled
+from lab.rotation import Rotation
+
+LEAD: Final = 3.0  # seconds of load before anything happens
+DOWN: Final = 5.0  # seconds a killed program stays dead
+# What is not the mesh's own time: istiod's debounce (100 ms after the last event), pushing, a busy machine.
+PROPAGATION: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Subjects (by their names' end) that must come out `good` or not from `since` on, within `bound` seconds."""
+
+    what: str
+    since: float
+    subjects: str
+    good: bool
+    bound: float | None = None  # None: measured and told, not judged
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An effect and when it was complete; None if never."""
+
+    what: str
+    seconds: float | None
+    bound: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it came within its bound."""
+        return self.bound is None or (self.seconds is not None and self.seconds <= self.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One case as played."""
+
+    case: str
+    sentence: str
+    steady: Figures
+    effects: tuple[Observed, ...]
+    notes: tuple[str, ...]
+    seconds: float
+    load_average: float
+
+    @property
+    def passed(self) -> bool:
+        """Nothing lost, and everything in time."""
+        return self.steady.lost == 0 and all(effect.passed for effect in self.effects)
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What a case brought about."""
+
+    effects: tuple[Effect, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row. `before` and `after` bring the lab to where the case starts and back; `subjects` are told by partner."""
+
+    name: str
+    sentence: str
+    happen: Callable[[Ground, Load], Happening]
+    subjects: Callable[[Ground], list[Stream]] = lambda _: []
+    absent: Callable[[Ground], set[str]] = lambda _: set()  # partners whose own callers are not steady
+    before: Callable[[Ground], None] = lambda _: None
+    after: Callable[[Ground], None] = lambda _: None
+
+
+def _nothing(_: Ground, load: Load) -> Happening:
+    del load
+    return Happening()
+
+
+# -- partners come, change and go
+
+
+def _newcomer(ground: Ground) -> list[Stream]:
+    return list(streams(ground.lab, ground.hosts, ground.callers_of(ground.subject), "subject"))
+
+
+def _added(ground: Ground, load: Load) -> Happening:
+    del load
+    documents = ground.objects_of(ground.subject)
+    ground.lab.operate("surround", documents)  # its Secrets and addresses: other people's work in a real cluster
+    began, ended = ground.lab.operate("write", documents)
+    pause(3)
+    note = f"{len(documents)} objects written in {ended - began:.2f} s"
+    return Happening(
+        (
+            Effect(f"{ground.subject} is served, from the first object written", began, "", good=True),
+            Effect(f"{ground.subject} is served, from the last object written", ended, "", good=True, bound=2.0),
+        ),
+        (note,),
+    )
+
+
+def _removed(ground: Ground, load: Load) -> Happening:
+    del load
+    documents = ground.objects_of(ground.subject)
+    began, ended = ground.lab.operate("erase", list(reversed(documents)))
+    bound = ended - began + ground.drain + PROPAGATION
+    pause(ground.drain + 3)
+    return Happening(
+        (
+            Effect("refused on fresh connections", began, "(fresh)", good=False, bound=bound),
+            Effect("refused on open connections", began, "(kept)", good=False, bound=bound),
+        ),
+        (f"{len(documents)} objects removed in {ended - began:.2f} s",),
+    )
+
+
+def _moved_away(ground: Ground) -> list[Stream]:
+    return list(streams(ground.lab, ground.hosts, [ground.withdrawn()], "subject"))
+
+
+def _changed(ground: Ground, load: Load) -> Happening:
+    del load
+    effects = _narrow(ground)
+    return Happening(effects, (f"{ground.changing} loses the half of its addresses that this caller calls from",))
+
+
+def _narrow(ground: Ground) -> tuple[Effect, ...]:
+    """Withdraw the half of a partner's addresses that the subjects call from."""
+    began, _ = ground.lab.operate("write", ground.narrowed())
+    bound = ground.drain + PROPAGATION
+    pause(ground.drain + 3)
+    return (
+        Effect("refused on fresh connections", began, "(fresh)", good=False, bound=bound),
+        Effect("refused on open connections", began, "(kept)", good=False, bound=bound),
+    )
+
+
+def _widen(ground: Ground) -> None:
+    ground.lab.apply(ground.before_narrowing())
+
+
+# -- programs die
+
+
+def _dies(name: Callable[[Ground], str]) -> Callable[[Ground, Load], Happening]:
+    def happen(ground: Ground, load: Load) -> Happening:
+        del load
+        program = name(ground)
+        ground.lab.operate("kill", program)
+        pause(DOWN)
+        began = time.monotonic()
+        ground.lab.operate("revive", program)
+        ready = time.monotonic() - began
+        effects = _narrow(ground)  # and it works again: the next change takes effect
+        return Happening(effects, (f"{program} dead for {DOWN:.0f} s, ready again {ready:.1f} s later",))
+
+    return happen
+
+
+def _istiod(ground: Ground) -> str:
+    return next(str(name) for name in ground.lab.status()["processes"] if name.startswith("istio-system.istiod"))
+
+
+# -- pods are replaced
+
+
+def _drained(ground: Ground, load: Load) -> Happening:
+    pods = [pod for gateway in ("partners", "egress") for pod in ground.gateway_pods(gateway)]
+    return Happening(notes=tuple(rollover.replaced(ground.lab, load, pod) for pod in pods))
+
+
+def _upgraded(ground: Ground, load: Load) -> Happening:
+    return Happening(notes=tuple(rollover.forward(ground, load)))
+
+
+def _returned(ground: Ground, load: Load) -> Happening:
+    return Happening(notes=tuple(rollover.backward(ground, load)))
+
+
+# -- certificates
+
+
+def _old_and_new(ground: Ground) -> list[Stream]:
+    return list(Rotation.of(ground).subjects())
+
+
+def _rotated(ground: Ground, load: Load) -> Happening:
+    del load
+    rotation = Rotation.of(ground)
+    both = rotation.accept_both()
+    pause(3)
+    renewed = rotation.renew_ours()
+    pause(2)
+    only = rotation.accept_new_only()
+    life = ground.connection_life
+    pause(30)  # half the life of a workload certificate: by then each proxy has asked for its next one
+    return Happening(
+        (
+            Effect("its new authority is accepted beside the old one", both, "new (fresh)", good=True, bound=2.0),
+            Effect("its old authority is refused on fresh connections", only, "old (fresh)", good=False, bound=2.0),
+        ),
+        (
+            f"a connection opened with the old certificate lives on, at most maxConnectionDuration ({life})",
+            f"{renewed} client certificates of ours were renewed",
+            rotation.workload_certificates(),
+        ),
+    )
+
+
+CASES: Final[tuple[Case, ...]] = (
+    Case("steady", "Nothing happens", _nothing),
+    Case(
+        "added", "A partner is added", _added, _newcomer, lambda g: {g.subject},
+        lambda g: g.lab.delete(list(reversed(g.objects_of(g.subject)))), lambda g: g.lab.apply([]),
+    ),
+    Case(
+        "changed", "A partner loses some of its addresses", _changed, _moved_away, after=_widen,
+    ),
+    Case(
+        "removed", "A partner is removed", _removed, _newcomer, lambda g: {g.subject},
+        after=lambda g: g.lab.apply(g.objects_of(g.subject)),
+    ),
+    Case("istiod", "istiod is killed and restarted", _dies(_istiod), _moved_away, after=_widen),
+    Case(
+        "apiserver", "The API server is killed and restarted", _dies(lambda _: API_SERVER), _moved_away, after=_widen,
+    ),
+    Case("drained", "Both partner-facing gateways' pods are replaced", _drained),
+    Case(
+        "certificates", "A partner's authority, our certificates and workload certificates rotate", _rotated,
+        _old_and_new, lambda g: {g.changing}, after=lambda g: g.lab.apply([]),
+    ),
+    Case("upgrade", "The control plane is upgraded by revision, every step", _upgraded),
+    Case("return", "The same upgrade goes back from its last step but one", _returned),
+)  # fmt: skip
+
+
+def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome:
+    """One case from before to after. Raises LabError for what the lab cannot do."""
+    case.before(ground)
+    absent = case.absent(ground)
+    steady = [c for c in ground.callers if c.partner not in absent]
+    several = [*streams(ground.lab, ground.hosts, steady), *case.subjects(ground)]
+    began = time.monotonic()
+    load = Load.start(ground.lab, several, rate=rate, requests=requests)
+    try:
+        pause(LEAD)
+        happened = case.happen(ground, load)
+        records = load.finish()
+    finally:
+        load.abandon()
+    taken = time.monotonic() - began
+    case.after(ground)
+    ground.kept.clear()
+    observed = tuple(_observed(effect, several, records) for effect in happened.effects)
+    kept = [record for record in records if several[record.stream].role == "steady"]
+    return Outcome(
+        case.name, case.sentence, Figures.of(kept), observed, happened.notes, round(taken, 1), os.getloadavg()[0]
+    )
+
+
+def _observed(effect: Effect, several: Sequence[Stream], records: Iterable[Record]) -> Observed:
+    wanted = {
+        index for index, stream in enumerate(several)
+        if stream.role == "subject" and stream.name.endswith(effect.subjects)
+    }  # fmt: skip
+    each = [
+        settled([r for r in records if r.stream == index], effect.since, good=effect.good) for index in sorted(wanted)
+    ]
+    found = [seconds for seconds in each if seconds is not None]
+    return Observed(effect.what, round(max(found), 2) if found and len(found) == len(each) else None, effect.bound)

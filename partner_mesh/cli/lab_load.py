@@ -1,0 +1,46 @@
+"""`partner-mesh lab load` and `lab scale`: the mesh under traffic while things happen to it, and with many partners."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partner_mesh.cli import stack as stacks
+from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
+
+
+def load(
+    stack: StackName = "dev",
+    case: Annotated[list[str] | None, typer.Option("--case", help="Only these, in order; all without it.")] = None,
+    requests: Annotated[int, typer.Option(min=100, max=50_000, help="At least so many in each case.")] = 10_000,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Requests a second, over all callers.")] = 100.0,
+    config_dir: ConfigDir = Path(),
+    output: Output = Format.TEXT,
+) -> None:
+    """Permitted traffic while partners come and go, programs die, pods are replaced. Status 1 if anything is lost."""
+    config = stacks.read(stack, config_dir, json=output is Format.JSON)
+    with faults():
+        from lab import LabError  # noqa: PLC0415
+        from lab.faults import CASES, played  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
+        from lab.ground import Ground  # noqa: PLC0415
+        from lab.load_report import table  # noqa: PLC0415
+
+        known = {each.name: each for each in CASES}
+        if unknown := [name for name in case or () if name not in known]:
+            raise LabError(f"lab load: there is no case {', '.join(unknown)}; there are {', '.join(known)}")
+        outcomes = []
+        ground = Ground.open(config, progress)
+        with ground.lab:
+            for name in case or known:
+                outcomes.append(played(known[name], ground, rate=rate, requests=requests))
+                lost, total = outcomes[-1].steady.lost, outcomes[-1].steady.requests
+                progress(f"{known[name].sentence}: {lost} of {total} lost")
+    if output is Format.JSON:
+        typer.echo(json.dumps([each.document() for each in outcomes], indent=1))
+    else:
+        typer.echo(table(outcomes))
+        typer.echo(f"\n{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} when it ended")
+    if any(not each.passed for each in outcomes):
+        raise typer.Exit(1)
