@@ -16,6 +16,7 @@ from partner_mesh.config.base import (
     Name,
     Path,
     Port,
+    SecretName,
     Weight,
 )
 from partner_mesh.config.mesh import MutualTlsException
@@ -126,10 +127,11 @@ class WebRoute(Model):
 
 
 class Login(Model):
-    """OIDC login for a web UI by an ext-authz provider (an oauth2-proxy release of ours)."""
+    """OIDC login for a web UI by an ext-authz provider (an oauth2-proxy release of ours beside the web gateway)."""
 
     client_id: str
-    client_secret: str  # a Secret's name: keys client-secret and cookie-secret
+    client_secret: SecretName  # keys client-secret, and cookie-secret of 16, 24 or 32 bytes
+    hosts: tuple[Host, ...] = ()  # of the issuer's token and key endpoints, where they are not the issuer's own
     scopes: tuple[str, ...] = ("openid", "email")
 
 

@@ -173,7 +173,7 @@ def forward(mesh: Mesh, namespaces: Sequence[str]) -> Step | None:
             _with(mesh, upgrade.model_copy(update={"gateways": True})),
             (
                 f"gateway releases go to {_version(upgrade.to)} in place: Services and load balancers stay",
-                "gateway Deployments roll, one pod more before one pod less",
+                "gateway Deployments roll, one pod more before one pod less, and logins beside them",
             ),
             ("gateways",),
         )

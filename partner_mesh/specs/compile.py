@@ -19,6 +19,7 @@ from partner_mesh.specs import (
     inventory,
     istio_charts,
     local_rate_limit,
+    login,
     namespace,
     network_policy,
     observability,
@@ -110,7 +111,11 @@ def gateway_objects(
     shard = formed.gateways.get(gateway)
     match stack.platform.gateways[declared].exposure:
         case "web":
-            own = (*request_authentication.of_gateway(stack, gateway), *web.web_gateway_objects(stack, gateway))
+            own = (
+                *request_authentication.of_gateway(stack, gateway),
+                *web.web_gateway_objects(stack, gateway),
+                *login.of_gateway(stack, gateway, group_ids),
+            )
         case "partner" if shard is not None:
             own = inbound.partner_gateway_objects(stack, shard)
         case _:
@@ -169,5 +174,6 @@ def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRele
         *controllers.controller_charts(stack),
         *istio_charts.istio_charts(stack),
         *(gateway_charts.gateway_release(stack, name, declared) for name, declared in own_gateways.items()),
+        *login.login_releases(stack),
         *observability.observability_charts(stack),
     )

@@ -12,6 +12,8 @@ from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import GATEWAY_LABEL, ROOT_NAMESPACE, gateway_namespace
 from partner_mesh.specs.gateway_charts import proxy_config, service_ports
 from partner_mesh.specs.istio_charts import revisions
+from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
+from partner_mesh.specs.login_provider import SERVICE_PORT, login_name, logins, place
 from partner_mesh.specs.mesh_config import mesh_config
 from partner_mesh.specs.namespace import gateway_revision
 from partner_mesh.specs.network_policy import OBSERVABILITY_NAMESPACE
@@ -25,6 +27,7 @@ def inventory(stack: Stack, gateways: Mapping[str, str]) -> tuple[Document, ...]
     return (
         *_platform(stack),
         *(document for name, declared in gateways.items() for document in _gateway(stack, name, declared)),
+        *(document for name, _, _ in logins(stack) for document in _login(stack, name)),
         *(document for name in stack.applications for document in _application(stack, name)),
     )
 
@@ -113,6 +116,23 @@ def _gateway(stack: Stack, name: str, declared: str) -> Iterator[Document]:
     )
     services = [(entry["name"], entry["port"], entry["targetPort"]) for entry in service_ports(gateway)]
     yield _service(name, namespace, {"app": name, "istio": name}, services)
+
+
+def _login(stack: Stack, application: str) -> Iterator[Document]:
+    """What the oauth2-proxy chart brings for a login."""
+    gateway = place(stack, application)[0]
+    name, namespace = login_name(application), gateway_namespace(gateway)
+    yield _service_account(name, namespace)
+    yield _deployment(
+        name,
+        namespace,
+        {"app": name},
+        [_port("http", LOGIN_PORT)],
+        service_account=name,
+        replicas=2,
+        place=placement(stack, gateway_node_group(stack, gateway)),
+    )
+    yield _service(name, namespace, {"app": name}, [("http", SERVICE_PORT, LOGIN_PORT)])
 
 
 def _application(stack: Stack, name: str) -> Iterator[Document]:

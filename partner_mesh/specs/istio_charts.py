@@ -11,6 +11,7 @@ from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease
 from partner_mesh.model.names import ROOT_NAMESPACE
+from partner_mesh.specs.login_provider import several_at_one_gateway
 from partner_mesh.specs.mesh_config import mesh_config
 
 SECCOMP: Final = {"type": "RuntimeDefault"}
@@ -124,6 +125,8 @@ def istiod_values(stack: Stack, revision: str, *, tagged: bool) -> dict[str, Any
     }
     if mesh.multi_cluster is not None:
         values["global"] |= _multi_cluster(mesh)
+    if several_at_one_gateway(stack):
+        values["env"]["PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"] = "true"  # off in 1.31 unless it is said
     if uses_ambient(mesh):
         values["env"]["PILOT_ENABLE_AMBIENT"] = "true"
     return values

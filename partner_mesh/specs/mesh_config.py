@@ -8,6 +8,7 @@ from typing import Any, Final
 from partner_mesh.config.observability import AccessLog
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import ROOT_NAMESPACE
+from partner_mesh.specs.login_provider import login_providers
 from partner_mesh.specs.tracing import collector
 
 ACCESS_LOG_PROVIDER: Final = "partner-mesh-access-log"
@@ -85,8 +86,8 @@ def default_proxy_config(stack: Stack) -> dict[str, Any]:
 
 
 def extension_providers(stack: Stack) -> list[dict[str, Any]]:
-    """Providers that Telemetry names: access log and tracing."""
-    return [*access_log_providers(stack), *tracing_provider(stack)]
+    """Providers that Telemetry names (access log and tracing), and the logins that CUSTOM policies ask."""
+    return [*access_log_providers(stack), *tracing_provider(stack), *login_providers(stack)]
 
 
 def access_log_providers(stack: Stack) -> list[dict[str, Any]]:

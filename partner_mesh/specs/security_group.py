@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import SECURITY_GROUP_API
+from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
+from partner_mesh.specs.login_provider import login_name, logins, place
 from partner_mesh.specs.network_policy import reached_by
 from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
 from partner_mesh.specs.shards import Shards
@@ -75,6 +77,11 @@ def gateway_group(gateway: str) -> str:
     return f"gateway-{gateway}"
 
 
+def login_group(application: str) -> str:
+    """The name of the group of an application's login."""
+    return login_name(application)
+
+
 def load_balancer_group(gateway: str) -> str:
     """The name of the group of the load balancer in front of a gateway."""
     return f"lb-{gateway}"
@@ -90,6 +97,7 @@ def security_groups(stack: Stack, gateways: Mapping[str, str], formed: Shards) -
     edges = tuple(dict.fromkeys(_edges(stack, formed)))
     groups = [_cluster(), _nodes(stack), _pods(stack)]
     groups += [_application(stack, name, edges) for name in stack.applications]
+    groups += [_login(name, edges) for name, _, _ in logins(stack)]
     for name, declared in gateways.items():
         groups.append(_gateway(stack, name, declared, edges))
         if stack.platform.gateways[declared].direction == "ingress":
@@ -115,6 +123,8 @@ def _edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
         for route in application.web:
             for port in reached_by(stack, application.namespace, [web_port(application, route).target]):
                 yield Edge(gateway_group(web_gateway(stack, route)), own, port)
+    for name, _, _ in logins(stack):
+        yield Edge(gateway_group(place(stack, name)[0]), login_group(name), LOGIN_PORT)
     yield from _partner_edges(stack, formed)
 
 
@@ -223,6 +233,12 @@ def _gateway(stack: Stack, name: str, declared: str, edges: Iterable[Edge]) -> G
         ports = {443, *(each.port for each in entries if stack.outbound_gateway(each) == declared)}
         rules += [_tcp("egress", port, "partners", cidr=EVERYWHERE) for port in sorted(ports)]
     return Group(own, f"Gateway {name}", tuple(dict.fromkeys(rules)))
+
+
+def _login(application: str, edges: Iterable[Edge]) -> Group:
+    own = login_group(application)
+    rules = [*_of(own, edges), _tcp("egress", 443, "the issuer", cidr=EVERYWHERE)]
+    return Group(own, f"Login of {application}", tuple(dict.fromkeys(rules)))
 
 
 def _load_balancer(stack: Stack, name: str, declared: str) -> Group:

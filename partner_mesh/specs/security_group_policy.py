@@ -7,7 +7,8 @@ from partner_mesh.config.platform import ExistingCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import gateway_namespace
-from partner_mesh.specs.security_group import PODS, application_group, gateway_group, group_id
+from partner_mesh.specs.login_provider import login_name
+from partner_mesh.specs.security_group import PODS, application_group, gateway_group, group_id, login_group
 from partner_mesh.specs.stack import owned, selector
 
 API: Final = "vpcresources.k8s.aws/v1beta1"
@@ -46,6 +47,16 @@ def of_gateway(stack: Stack, gateway: str, group_ids: GroupIds) -> tuple[Manifes
         return ()
     chosen = {"matchLabels": {"istio": gateway}}
     return (_policy(gateway, gateway_namespace(gateway), owned(gateway=gateway), chosen, [group_id(own, group_ids)]),)
+
+
+def of_login(stack: Stack, gateway: str, application: str, group_ids: GroupIds) -> tuple[Manifest, ...]:
+    """The group of an application's login, whose pods stand beside the web gateway."""
+    own = login_group(application)
+    if not _known(stack, own, group_ids):
+        return ()
+    name, chosen = login_name(application), {"matchLabels": {"app": login_name(application)}}
+    labels = owned(application=application)
+    return (_policy(name, gateway_namespace(gateway), labels, chosen, [group_id(own, group_ids)]),)
 
 
 def _known(stack: Stack, group: str, group_ids: GroupIds) -> bool:

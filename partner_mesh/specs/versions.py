@@ -35,3 +35,9 @@ TIGERA_OPERATOR: Final = Chart(
     "https://docs.tigera.io/calico/charts",
     "chart v3.32.0 (projectsveltos/addon-controller#1788); values read at v3.30",
 )
+OAUTH2_PROXY: Final = Chart(
+    "oauth2-proxy",
+    "7.7.12",
+    "https://oauth2-proxy.github.io/manifests",
+    "chart 7.7.12 with oauth2-proxy 7.6.0 (oauth2-proxy/manifests, helm/oauth2-proxy); values and templates read at 7.x",
+)

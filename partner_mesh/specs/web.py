@@ -11,8 +11,9 @@ from partner_mesh.config.application import Application, WebRoute
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import NETWORKING, SECURITY, gateway_namespace
-from partner_mesh.model.path import PathTemplate
+from partner_mesh.specs import login
 from partner_mesh.specs.external_secret import external_secret
+from partner_mesh.specs.login_provider import logins, place
 from partner_mesh.specs.stack import (
     GATEWAY_SERVICE_PORT,
     GATEWAY_TARGET_PORT,
@@ -23,6 +24,7 @@ from partner_mesh.specs.stack import (
     web_port,
 )
 from partner_mesh.specs.virtual_service import methods, retries_policy, rewrite, uri, weighted
+from partner_mesh.specs.web_paths import specificity
 
 # OWASP Secure Headers Project. Set, not added: an application that sends its own would send two.
 SECURITY_HEADERS: Final[dict[str, str]] = {
@@ -99,27 +101,22 @@ def virtual_services(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
         for route in application.web:
             if web_gateway(stack, route) == gateway:
                 hosts.setdefault(web_host(stack, route), []).append((name, route))
+    signing_in = {place(stack, name)[1]: name for name, _, _ in logins(stack, gateway)}
     found = []
     for host, routes in hosts.items():
         ordered = sorted(routes, key=lambda entry: specificity(entry[1]))
+        first = [login.route(stack, signing_in[host])] if host in signing_in else []
         spec = {
             "hosts": [host],
             "gateways": [gateway],
             "exportTo": ["."],
-            "http": [_http_route(stack, name, route) for name, route in ordered],
+            "http": [*first, *(_http_route(stack, name, route) for name, route in ordered)],
         }
         labels = owned(gateway=gateway)
         found.append(
             Manifest(NETWORKING, "VirtualService", host, gateway_namespace(gateway), labels, body={"spec": spec})
         )
     return tuple(found)
-
-
-def specificity(route: WebRoute) -> tuple[int, int, str, int]:
-    """A sort key: exact paths before `{*}` before `{**}`, longer before shorter, with methods before without."""
-    template = PathTemplate(route.path)
-    rank = 2 if "{**}" in template.wildcards else min(1, len(template.wildcards))
-    return rank, -len(route.path), route.path, 0 if route.methods else 1
 
 
 def _http_route(stack: Stack, name: str, route: WebRoute) -> dict[str, Any]:

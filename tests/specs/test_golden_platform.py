@@ -58,6 +58,8 @@ USERS = {
     "claimToHeaders": {"x-user": "sub"},
 }
 
+AUTHENTICATION = ("RequestAuthentication", "AuthorizationPolicy")
+
 SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
     "mesh": (loaded, lambda compiled: _documents(compiled.mesh)),
     "namespace": (loaded, lambda compiled: _documents(compiled.namespaces["charging"])),
@@ -82,6 +84,36 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             | {"web": GATEWAYS["web"] | {"sourceRanges": ["203.0.113.0/24"], "hosts": ["help.example.com"]}},
         ),
         lambda compiled: _documents((*compiled.gateways["web"], *compiled.applications["checkout"])),
+    ),
+    "login": (
+        lambda: loaded(
+            applications=_with(
+                "checkout",
+                web=[
+                    {"path": "/{**}"},
+                    {"path": "/static/{**}", "public": True},
+                    {"path": "/api/{*}", "methods": ["GET"], "rewrite": "/v1/{*}"},
+                ],
+                endUsers=USERS
+                | {
+                    "login": {
+                        "clientId": "pay",
+                        "clientSecret": "pay-login",
+                        "hosts": ["keys.example.com"],
+                        "scopes": ["openid", "email", "groups"],
+                    }
+                },
+            )
+        ),
+        lambda compiled: [
+            *_documents(m for m in compiled.gateways["web"] if "login" in m.name or m.kind == "VirtualService"),
+            *(d for d in _application("checkout")(compiled) if d["kind"] in AUTHENTICATION),
+            *(chart for chart in _charts(compiled) if "login-" in chart["release"]),
+            *(p for c in _charts(compiled) if c["release"] == f"istio-system/istiod-{MESH['revision']}"
+              for p in c["values"]["meshConfig"]["extensionProviders"] if "login" in p["name"]),
+            *(d for d in compiled.security_groups if d["metadata"]["name"] in ("login-checkout", "gateway-web")),
+            *(d for d in compiled.inventory if d["metadata"]["name"] == "login-checkout"),
+        ],
     ),
     "routing": (
         lambda: loaded(

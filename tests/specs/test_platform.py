@@ -10,7 +10,7 @@ from partner_mesh.specs.application import EXPORT_TO
 from partner_mesh.specs.local_rate_limit import bucket
 from partner_mesh.specs.network_policy import block, pods, rule
 from partner_mesh.specs.security_group_policy import of_application
-from partner_mesh.specs.web import specificity
+from partner_mesh.specs.web_paths import specificity
 from tests.specs.stacks import APPLICATIONS, EKS, GATEWAYS, foreign, loaded, stack
 
 ISTIO = {"AuthorizationPolicy", "DestinationRule", "Gateway", "PeerAuthentication", "Sidecar", "Telemetry"}

@@ -28,6 +28,13 @@ def stack(*, ambient: bool = False) -> Stack:
     applications: dict[str, Any] = {
         name: value | {"deployments": [f"{name}-v1", f"{name}-v2"]} for name, value in APPLICATIONS.items()
     } | {"fraud": FRAUD}
+    applications["checkout"] |= {
+        "endUsers": {
+            "issuer": "https://login.example.com",
+            "audiences": ["pay"],
+            "login": {"clientId": "pay", "clientSecret": "pay-login"},
+        }
+    }
     mesh: dict[str, Any] = {"revision": OLD}
     if ambient:
         applications["reports"] = AMBIENT
@@ -68,7 +75,7 @@ def said(step: Step, base: Stack) -> set[Change]:
         case "begin" | "abandon":
             return {("release", "istio-base"), ("release", f"istiod-{NEW}")}
         case "move gateways" | "move gateways back":
-            return {("release", name) for name in GATEWAY_NAMES} | {
+            return {("release", name) for name in (*GATEWAY_NAMES, "login-checkout")} | {
                 ("Namespace", "", f"istio-{name}") for name in GATEWAY_NAMES
             }
         case "promote" | "demote":

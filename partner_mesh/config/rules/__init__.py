@@ -7,7 +7,7 @@ No rule is quadratic in the number of partners.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from partner_mesh.config.rules import capacity, edges, groups, hosts, names, references, tls, traffic, versions
+from partner_mesh.config.rules import capacity, edges, groups, hosts, logins, names, references, tls, traffic, versions
 from partner_mesh.config.rules.world import World
 from partner_mesh.config.translation import Finding
 
@@ -20,6 +20,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **edges.RULES,
     **tls.RULES,
     **traffic.RULES,
+    **logins.RULES,
     **versions.RULES,
     **capacity.RULES,
     **groups.RULES,

@@ -181,14 +181,6 @@ def web_routes(world: World) -> Iterator[Finding]:
                 yield Finding((*place, "public"), reason, "add endUsers, or take public away")
 
 
-def logins(world: World) -> Iterator[Finding]:
-    """A login belongs to a web UI."""
-    for name, application in world.applications.items():
-        if application.end_users is not None and application.end_users.login is not None and not application.web:
-            place: Path = ("applications", name, "endUsers", "login")
-            yield Finding(place, f"{name} serves no web route", "add web routes, or take login away")
-
-
 def shares(world: World) -> Iterator[Finding]:
     """The weights of an application's versions add up to 100."""
     for name, application in world.applications.items():
@@ -261,7 +253,6 @@ RULES: Final = {
     "rewrite": rewrites,
     "empty-match": matches,
     "web-route": web_routes,
-    "login": logins,
     "weights": shares,
     "fault": faults,
     "consistent-hash": hashes,
