@@ -46,7 +46,7 @@ def test_a_finding_names_file_and_line_and_gives_status_1(folder: Path) -> None:
     )
     assert status == 1
     assert f"error PM028-empty-rule NetworkPolicy app0/open (all.yaml:{line})" in out
-    assert "1 error" in out
+    assert "2 errors" in out
 
 
 def test_warnings_alone_pass_unless_asked_for(tmp_path: Path) -> None:
