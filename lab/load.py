@@ -24,6 +24,7 @@ from lab.world import DNS_ADDRESS
 MOST_REQUESTS: Final = 100_000
 MOST_SECONDS: Final = 600.0
 TIMEOUT: Final = 5.0  # seconds for one request, connecting included
+SUBJECT_SECONDS: Final = 0.05  # between a subject's requests: how finely the time to effect is seen
 Role = Literal["steady", "subject"]
 
 
@@ -46,7 +47,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What is sent: each stream's share of `rate` requests a second, until `requests` were sent and it may finish."""
+    """What is sent: `rate` requests a second by all steady streams, until `requests` were sent and it may finish.
+
+    A subject sends every `SUBJECT_SECONDS`, besides.
+    """
 
     streams: tuple[Stream, ...]
     rate: float
@@ -101,7 +105,7 @@ class _Caller:
         while not self.run.over:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             sent = time.monotonic()
-            self.run.sent += 1
+            self.run.sent += self.stream.role == "steady"
             reused = self._usable()
             try:
                 async with asyncio.timeout(TIMEOUT):
@@ -174,11 +178,12 @@ def _context(stream: Stream) -> ssl.SSLContext | None:
 async def run(spec: Spec) -> list[Record]:
     """All of it, to the end."""
     state = _Run(spec, time.monotonic())
-    interval = len(spec.streams) / spec.rate
-    callers = [
-        _Caller(state, index, stream, _context(stream)).work(interval, interval * index / len(spec.streams))
-        for index, stream in enumerate(spec.streams)
-    ]
+    steady = sum(stream.role == "steady" for stream in spec.streams) / spec.rate
+    callers = []
+    for index, stream in enumerate(spec.streams):
+        interval = steady if stream.role == "steady" else SUBJECT_SECONDS
+        offset = interval * index / len(spec.streams)
+        callers.append(_Caller(state, index, stream, _context(stream)).work(interval, offset))
     listening = asyncio.create_task(_listen(state))
     await asyncio.gather(*callers)
     listening.cancel()

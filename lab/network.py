@@ -53,7 +53,7 @@ class Network:
         """A namespace with that one address; the path by which a process enters it."""
         if name in self.namespaces:
             raise LabError(f"network: {name} exists")
-        number = len(self.namespaces)
+        number = max(self.namespaces.values(), default=-1) + 1
         self.namespaces[name] = number
         inside, link = netns_path(name), f"eni{number}"
         run("ip", "netns", "add", name)
