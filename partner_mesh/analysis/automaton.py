@@ -91,6 +91,8 @@ class Automaton:
 
     def words(self, limit: int) -> tuple[str, ...] | None:
         """All words in order, or None if there are more than `limit` (infinitely many included)."""
+        if any(len(self.rows[state]) == 1 and self.rows[state][0][1] == state for state in self.accepting):
+            return None  # every word that begins so is one: most languages that are not finite have such a state
         alive = self.live()
         found: list[str] = []
         pending: list[tuple[int, str]] = [(0, "")] if 0 in alive else []
@@ -281,6 +283,23 @@ def union(left: Automaton, right: Automaton) -> Automaton:
 def difference(left: Automaton, right: Automaton) -> Automaton:
     """The words of the left only."""
     return product(left, right, lambda a, b: a and not b)
+
+
+@lru_cache(maxsize=65536)
+def complement(language: Automaton) -> Automaton:
+    """Every word but these and the empty one.
+
+    What a minimal automaton refuses is accepted by the same states turned around. The start must then refuse the empty
+    word: where nothing leads back to it, and no other state goes where it goes, it may do so by itself.
+    """
+    rows = language.rows
+    final = frozenset(range(len(rows))) - language.accepting
+    if 0 not in final:
+        return Automaton(rows, final)
+    alone = all(target for row in rows for _, target in row)
+    if alone and not any(row == rows[0] and state not in final for state, row in enumerate(rows) if state):
+        return Automaton(rows, final - {0})
+    return difference(difference(EVERYTHING, language), chain("", accept_word=True))
 
 
 EMPTY = Automaton((((0, 0),),), frozenset())

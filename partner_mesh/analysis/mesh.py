@@ -6,7 +6,7 @@ layers say nothing of it.
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from partner_mesh.analysis.authentication import (
@@ -256,6 +256,7 @@ def _contexts(resource: Resource) -> set[str]:
     return found or {"ANY"}
 
 
+@lru_cache(maxsize=1024)
 def _trusted_proxies(annotation: str, default: int) -> int:
     import yaml  # noqa: PLC0415  # read for gateways only
 

@@ -84,9 +84,11 @@ class NetworkLayer:
         bound = self._now()
         rows = bound.rows(source)
         ends = bound.ends(destination)
-        found = [opinions for row in rows for mask, opinions in row if any(mask >> end & 1 for end in ends)]
-        answer: tuple[Opinion, ...] = found[0]
-        for each in dict.fromkeys(found[1:]):
+        wanted = mask_of(ends)
+        found = {id(opinions): opinions for row in rows for mask, opinions in row if mask & wanted}
+        first, *others = found.values()
+        answer: tuple[Opinion, ...] = first
+        for each in others:
             answer = _agreed(answer, each) if each != answer else answer
         return [replace(each, ports=both) for each in answer if (both := each.ports & ports)]
 
@@ -102,22 +104,28 @@ class _Bound:
     def __init__(self, universe: Universe, tiers: Sequence[Tier]) -> None:
         self.universe = universe
         self.evaluator = Evaluator(tiers, universe)
-        self._usual: dict[int, Pieces] = {}  # destination → what its policies say of most sources
-        self._special: dict[int, dict[int, Pieces]] = {}  # source → destination → what they say of it instead
+        # Source → destination → what the destination's policies say of it, where that is not what they usually say.
+        self._special: dict[int, dict[int, Pieces]] = {}
         self._rows: dict[object, Row] = {}
         self._joined: dict[tuple[int, int], tuple[Opinion, ...]] = {}
         self._ends: dict[Endpoint, list[int]] = {}
         self._kept: list[Pieces] = []  # keeps alive what `_joined` knows by identity
+        usual: dict[int, list[int]] = {}
+        pieces: dict[int, Pieces] = {}
         for destination in positions(universe.workloads):
-            self._read(destination, self.evaluator.table(destination, "ingress"))
+            most = self._read(destination, self.evaluator.table(destination, "ingress"))
+            usual.setdefault(id(most), []).append(destination)
+            pieces[id(most)] = most
+        # What most sources get, with the destinations where they get it.
+        self._members = [(pieces[identity], mask_of(members)) for identity, members in usual.items()]
 
-    def _read(self, destination: int, table: Table) -> None:
+    def _read(self, destination: int, table: Table) -> Pieces:
         most = max(table.groups, key=lambda group: group[0].bit_count())
-        self._usual[destination] = most[1]
         for group in table.groups:
             if group is not most:
                 for source in positions(group[0]):
                     self._special.setdefault(source, {})[destination] = group[1]
+        return most[1]
 
     def row(self, source: int) -> Row:
         endpoint = self.universe.endpoints[source]
@@ -137,27 +145,29 @@ class _Bound:
         return self._rows[key]
 
     def _row(self, outward: Iterable[tuple[Mask, Pieces]], special: dict[int, Pieces]) -> Row:
-        found: dict[tuple[Opinion, ...], Mask] = {}
-        exceptions: dict[int, list[int]] = {}
-        opinions_of: dict[int, tuple[Opinion, ...]] = {}
+        # By identity: `_join` gives one object for one answer, and comparing answers would cost more than all the rest.
+        found: dict[int, tuple[Opinion, ...]] = {}
+        masks: dict[int, Mask] = {}
+
+        def add(answer: tuple[Opinion, ...], mask: Mask) -> None:
+            found[id(answer)] = answer
+            masks[id(answer)] = masks.get(id(answer), 0) | mask
+
         for mask, out in outward:
             if out[0].ports == PortSet.ALL and out[0].verdict is Verdict.DENIED:
-                refused = self._join(out, FREE)
-                found[refused] = found.get(refused, 0) | mask
+                add(self._join(out, FREE), mask)
                 continue
             if beyond := mask & ~self.universe.workloads:
-                free = self._join(out, FREE)
-                found[free] = found.get(free, 0) | beyond
-            exceptions.clear()
-            for destination in positions(mask & self.universe.workloads):
-                inward = special.get(destination) or self._usual[destination]
-                answer = self._join(out, inward)
-                opinions_of[id(answer)] = answer
-                exceptions.setdefault(id(answer), []).append(destination)
-            for identity, destinations in exceptions.items():
-                answer = opinions_of[identity]
-                found[answer] = found.get(answer, 0) | mask_of(destinations)
-        return tuple((mask, opinions) for opinions, mask in found.items())
+                add(self._join(out, FREE), beyond)
+            inside = mask & self.universe.workloads
+            for destination, inward in special.items():
+                if inside >> destination & 1:
+                    add(self._join(out, inward), 1 << destination)
+                    inside &= ~(1 << destination)
+            for inward, members in self._members:
+                if both := members & inside:
+                    add(self._join(out, inward), both)
+        return tuple((mask, found[identity]) for identity, mask in masks.items())
 
     def _join(self, out: Pieces, inward: Pieces) -> tuple[Opinion, ...]:
         """Both ends must agree: the source's refusal comes first, as it does on the wire."""
@@ -181,7 +191,8 @@ class _Bound:
 
     def rows(self, source: Endpoint) -> list[Row]:
         """The rows of every part that a source is made of: one for a workload, one for each part of addresses."""
-        return list(dict.fromkeys(self.row(end) for end in self.ends(source)))
+        found = {id(row): row for row in (self.row(end) for end in self.ends(source))}
+        return list(found.values())
 
     def ends(self, endpoint: Endpoint) -> list[int]:
         """The positions that an endpoint is made of."""

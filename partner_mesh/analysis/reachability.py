@@ -171,7 +171,8 @@ class Reach:
         for mask, opinions in self.network.row(source):
             if not (group := mask & wanted):
                 continue
-            for part, state in self._closer(source, group, self._begun(opinions)):
+            begun = self._begun(opinions)
+            for part, state in self._closer(source, group, begun) if begun.left else ((group, begun),):
                 decisions = self._decided(state, ports)
                 meaning[id(decisions)] = decisions
                 found[id(decisions)] = found.get(id(decisions), 0) | part

@@ -12,8 +12,8 @@ In the CNI's standard mode pods on one node talk without passing their groups (A
 between two pods a missing rule is a refusal only where their node selectors keep them on different nodes.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -59,6 +59,24 @@ class Group:
     resource: Resource
     ingress: tuple[GroupRule, ...]
     egress: tuple[GroupRule, ...]
+    _near: dict[tuple[str, str], list[GroupRule]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for direction in ("ingress", "egress"):
+            for rule in self.rules(direction):
+                for group in rule.groups:
+                    self._near.setdefault((direction, group), []).append(rule)
+                if rule.addresses or rule.trouble:
+                    self._near.setdefault((direction, ""), []).append(rule)
+
+    def rules(self, direction: str) -> tuple[GroupRule, ...]:
+        """The rules of a direction."""
+        return self.egress if direction == "egress" else self.ingress
+
+    def near(self, direction: str, groups: Iterable[str]) -> list[GroupRule]:
+        """The rules that name one of these groups, or addresses: of a gateway's hundreds the few that can matter."""
+        found = [rule for group in (*groups, "") for rule in self._near.get((direction, group), ())]
+        return list({id(rule): rule for rule in found}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +164,7 @@ class SecurityGroupLayer:
         doubts: list[tuple[PortSet, Because]] = []
         left = ports
         for group in held.groups:
-            for rule in group.egress if direction == "egress" else group.ingress:
+            for rule in group.near(direction, self._named_by(other)):
                 admits, reason = self._admits(rule, other)
                 taken = rule.ports & left
                 if admits and not rule.trouble and taken:
@@ -171,6 +189,21 @@ class SecurityGroupLayer:
             because = because or tuple(Because.of(SECURITY_GROUP, each) for each in held.policies)
             found.append(Opinion(SECURITY_GROUP, Verdict.DENIED, left, because))
         return found
+
+    def _named_by(self, other: Endpoint) -> Iterable[str]:
+        """The groups by which a rule could mean this end: its own, else those that may be its node's."""
+        held = self._held.get(other)
+        if held is not None:
+            return held.ids
+        return self._strange if isinstance(other, Workload) else ()
+
+    @cached_property
+    def _strange(self) -> list[str]:
+        """Groups that rules name and no pod holds."""
+        named = {
+            group for each in self._groups.values() for rule in (*each.ingress, *each.egress) for group in rule.groups
+        }
+        return sorted(named - self._used)
 
     def _forwarded(self, held: Held, other: Endpoint, ports: PortSet) -> Iterator[Opinion]:
         """What outside addresses reach through load balancers: what their group admits, and on towards these groups."""

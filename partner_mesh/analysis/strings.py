@@ -61,10 +61,14 @@ class StringSet:
             return StringSet.NONE
         if self.language is None:
             return _literals(word for word in self.literals if word not in other)
+        if self == StringSet.ALL:
+            return of_language(fa.complement(other.automaton()))
         return of_language(fa.difference(self.language, other.automaton()))
 
     def __le__(self, other: "StringSet") -> bool:
         """Whether every string of this set is in the other."""
+        if self.language is not None and other.language is None:
+            return False  # kept as an automaton because it is more than a short list
         return not self - other
 
     def automaton(self) -> Automaton:

@@ -226,5 +226,5 @@ def expression(text: str) -> Callable[[Mapping[str, str]], bool]:
     code = re.sub(r"(\w+) in \{([^}]*)\}", r"(L.get('\1') in (\2,))", code)
     code = re.sub(r"(\w+) (==|!=) (['\"]\w+['\"])", r"(L.get('\1') \2 \3)", code)
     code = re.sub(r"!(?=\()", " not ", code)
-    compiled = compile(code, text, "eval")
+    compiled = compile(code.strip(), text, "eval")
     return lambda labels: bool(eval(compiled, {"L": labels}))

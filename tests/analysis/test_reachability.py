@@ -142,8 +142,8 @@ def in_namespace(name: str) -> dict[str, Any]:
 
 
 def network_policy(name: str, *peers: Any) -> dict[str, Any]:
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name},
-            "spec": {"podSelector": {"matchLabels": {"app": name}}, "ingress": [{"from": [p]} for p in peers]}}  # fmt: skip
+    spec = {"podSelector": {"matchLabels": {"app": name}}, "ingress": [{"from": [peer]} for peer in peers]}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
 
 
 @pytest.mark.parametrize(

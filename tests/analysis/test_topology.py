@@ -50,8 +50,10 @@ def test_a_cron_jobs_template_lies_deeper() -> None:
 
 
 def pod(name: str, owner: str = "", **labels: str) -> dict[str, Any]:
-    references = {"ownerReferences": [{"kind": "ReplicaSet", "name": owner, "controller": True}]} if owner else {}
-    return named("Pod", name, {"containers": []}, labels=labels, **references)
+    references: dict[str, Any] = (
+        {"ownerReferences": [{"kind": "ReplicaSet", "name": owner, "controller": True}]} if owner else {}
+    )
+    return named("Pod", name, {"containers": []}, "v1", labels=labels, **references)
 
 
 def test_pods_of_one_owner_with_the_same_labels_are_one_endpoint() -> None:
