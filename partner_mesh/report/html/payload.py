@@ -1,10 +1,11 @@
 """The table as the page's script reads it: every text once, equal answers once, equal rows once.
 
-Shape: `{"endpoints": [[text, kind, namespace]], "layers": [[name, letter]], "becauses": [[layer, object, reason, place]],
-"https": [[{hosts, methods, paths, when?}]], "decisions": [[verdict, ports, http or -1, [because]]],
-"classes": [[decision]], "rows": [[[class, [first, count, first, count…]]]], "sources": [[endpoint, row]],
-"journeys": [[source, destination, decision]], "partners": {name: {"inbound": [journey],
-"outbound": [journey]}}, "counts", "notes"}`. Everything that refers to another list does so by number.
+Shape: `{"endpoints": [[text, kind, namespace]], "layers": [[name, letter]],
+"becauses": [[layer, object, reason, place]], "https": [[{hosts, methods, paths, when?}]],
+"decisions": [[verdict, ports, http or -1, [because]]], "classes": [[decision]],
+"rows": [[[class, [first, count, first, count…]]]], "sources": [[endpoint, row]],
+"journeys": [[source, destination, decision]], "partners": {name: {"inbound": [journey], "outbound": [journey]}},
+"counts", "notes"}`. Everything that refers to another list does so by number.
 """
 
 from collections.abc import Hashable, Iterable, Iterator

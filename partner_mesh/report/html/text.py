@@ -13,7 +13,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def seen(text: str) -> str:
-    """The text with every character that a reader would not see written as `\\u{202e}`."""
+    r"""The text with every character that a reader would not see written as `\u{202e}`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSEEN else c for c in text)

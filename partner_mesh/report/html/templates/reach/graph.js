@@ -1,6 +1,8 @@
 // The layers as columns that every flow must pass: a flow that is refused ends where it is refused.
 const WIDE = 240, GAP = 46, LINE = 16, TOP = 44, MOST = 60;
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+// The column says of which kind most objects are: those kinds are left to the tooltip.
+const brief = (text) => text.replace(/^(NetworkPolicy|SecurityGroup|AuthorizationPolicy|VirtualService|ServiceEntry) /, "");
 
 function flowsOf(words, refused) {
   const found = [];
@@ -74,7 +76,9 @@ function drawGraph() {
   nodes.forEach((column, i) => {
     for (const each of column.values()) {
       picture.append(drawn("rect", { class: "box", x: left(i), y: each.y, width: WIDE, height: each.high, rx: 5 }));
-      each.lines.forEach((line, k) => picture.append(drawn("text", { x: left(i) + 7, y: each.y + 17 + k * LINE }, cut(line, 36), drawn("title", {}, line))));
+      const box = drawn("svg", { x: left(i), y: each.y, width: WIDE - 4, height: each.high }); // cuts what is too wide
+      each.lines.forEach((line, k) => box.append(drawn("text", { x: 7, y: 17 + k * LINE }, cut(brief(line), 38), drawn("title", {}, line))));
+      picture.append(box);
     }
   });
   $("drawing").replaceChildren(picture);
