@@ -24,10 +24,12 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "render": ("partner_mesh.cli.render", "render"),
     "reach": ("partner_mesh.cli.reach", "reach"),
     "check": ("partner_mesh.cli.check", "check"),
+    "diff": ("partner_mesh.cli.diff", "diff"),
     "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
     "cost": ("partner_mesh.cli.cost", "cost"),
     "onboard": ("partner_mesh.cli.onboard", "onboard"),
     "lab": ("partner_mesh.cli.lab", "lab"),
+    "hairpin": ("partner_mesh.cli.hairpin", "hairpin"),
 }
 
 

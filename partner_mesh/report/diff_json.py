@@ -1,0 +1,47 @@
+"""A comparison as JSON: `schema/diff.v1.json`."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from partner_mesh.analysis.comparison import Comparison
+from partner_mesh.analysis.differences import Access, Change
+from partner_mesh.analysis.results import distinct, endpoint_documents
+from partner_mesh.report.sentences import sentences
+
+VERSION: Final = 1
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "upgrade"}`."""
+    told = sentences(comparison.accesses, comparison.after)
+    return {
+        "version": VERSION,
+        "stack": comparison.subject,
+        "against": comparison.against,
+        "objects": comparison.objects.document(),
+        "access": {
+            change.value: [
+                {"sentence": each.text, "connections": [shown for one in each.accesses for shown in _connections(one)]}
+                for each in told
+                if each.change is change
+            ]
+            for change in Change
+        },
+        "upgrade": [{"reason": reason, "remedy": remedy} for reason, remedy in comparison.transitions],
+    }
+
+
+def _connections(access: Access) -> Iterator[dict[str, Any]]:
+    """As `schema/reach.v1.json` has a connection, without a verdict."""
+    http = None if access.http is None else access.http.document()
+    for source in endpoint_documents(access.source):
+        for destination in endpoint_documents(access.destination):
+            for protocol, ports in access.ports.by_protocol():
+                yield {
+                    "source": source,
+                    "destination": destination,
+                    "protocol": protocol,
+                    "ports": [list(each) for each in ports],
+                    "http": http,
+                    "decidedBy": distinct(access.decided_by),
+                }
