@@ -107,6 +107,7 @@ class Gateway(Model):
     )
     replicas: Replicas = Replicas()
     source_ranges: tuple[Cidr, ...] = ()  # web: who may reach the load balancer; everyone when empty
+    load_balancer_ranges: tuple[Cidr, ...] = ()  # where the load balancer in front stands, if the network is not ours
     max_connection_duration: Duration = "1h"  # bounds what a revocation at the edge leaves open
     zone_id: str | None = None  # Route 53 zone for the hosts' records
     shield: Flag = False  # Shield Advanced on the addresses

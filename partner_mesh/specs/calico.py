@@ -13,6 +13,7 @@ from partner_mesh.config.platform import ExistingCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
 from partner_mesh.model.names import CALICO, MANAGED_BY, MANAGED_BY_LABEL, gateway_namespace
+from partner_mesh.specs.login_provider import login_name, logins, place
 from partner_mesh.specs.network_policy import NAMESPACE_LABEL, NOT_INTERNET
 from partner_mesh.specs.stack import owned
 from partner_mesh.specs.versions import TIGERA_OPERATOR
@@ -60,6 +61,7 @@ def global_network_policies(stack: Stack) -> tuple[Manifest, ...]:
     inside = f"{OURS} && {NAMESPACE_LABEL} not in {{ {exits} }}" if exits else OURS
     return (
         _policy("deny-metadata-service", 10, OURS, [{"action": "Deny", "destination": {"nets": [METADATA_SERVICE]}}]),
+        *_logins(stack),
         _policy("deny-internet", 20, inside, [{"action": "Deny", "destination": {"nets": list(internet())}}]),
         _default_deny(),
     )
@@ -77,6 +79,24 @@ def internet() -> tuple[str, ...]:
         inner = IPv4Network(cidr)
         left = [part for block in left for part in _without(block, inner)]
     return (*(str(block) for block in sorted(left)), GLOBAL_UNICAST_6)
+
+
+def _logins(stack: Stack) -> tuple[Manifest, ...]:
+    """Logins beside web gateways call their issuers; they alone, in those namespaces, and nothing but TLS."""
+    found = [(login_name(name), gateway_namespace(place(stack, name)[0])) for name, _, _ in logins(stack)]
+    if not found:
+        return ()
+    spaces = ", ".join(f"'{namespace}'" for namespace in dict.fromkeys(namespace for _, namespace in found))
+    spec = {
+        "order": 15,
+        "namespaceSelector": f"{OURS} && {NAMESPACE_LABEL} in {{ {spaces} }}",
+        "selector": f"app in {{ {', '.join(repr(name) for name, _ in found)} }}",
+        "types": ["Egress"],
+        "egress": [
+            {"action": "Allow", "protocol": "TCP", "destination": {"nets": list(internet()), "ports": [443]}},
+        ],
+    }
+    return (Manifest(CALICO, "GlobalNetworkPolicy", "allow-logins", labels=owned(), body={"spec": spec}),)
 
 
 def _without(block: IPv4Network, inner: IPv4Network) -> list[IPv4Network]:

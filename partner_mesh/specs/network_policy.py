@@ -8,6 +8,7 @@ edge has an object of its own owner and adding an application changes nobody els
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from partner_mesh.config.platform import Gateway
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
@@ -42,6 +43,7 @@ NOT_INTERNET: Final = (
     "224.0.0.0/4",
     "240.0.0.0/4",
 )
+PRIVATE: Final = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 KUBELET_IN_AMBIENT: Final = "169.254.7.127/32"  # ztunnel's health probe SNAT: istio.io "ambient and NetworkPolicy"
 HBONE: Final = 15008
 
@@ -215,7 +217,7 @@ def load_balancer(stack: Stack, gateway: str, declared: str) -> tuple[Manifest, 
         return ()
     web = settings.exposure == "web"
     ports = [GATEWAY_TARGET_PORT, GATEWAY_STATUS_PORT] if web else [GATEWAY_STATUS_PORT]
-    peers = [block(cidr) for cidr in load_balancer_blocks(stack)]
+    peers = [block(cidr) for cidr in load_balancer_blocks(stack, settings)]
     return (
         policy(
             "load-balancer",
@@ -227,12 +229,15 @@ def load_balancer(stack: Stack, gateway: str, declared: str) -> tuple[Manifest, 
     )
 
 
-def load_balancer_blocks(stack: Stack) -> tuple[str, ...]:
-    """The public subnets. In somebody else's network nobody told us where load balancers stand: everywhere."""
+def load_balancer_blocks(stack: Stack, gateway: Gateway) -> tuple[str, ...]:
+    """Where the load balancer calls from: the public subnets of our network, or what the configuration says.
+
+    In somebody else's network, where nothing is said, any private address: a load balancer calls pods from within.
+    """
     network = stack.platform.network
-    if network is None:
-        return ("0.0.0.0/0",)
-    return tuple(s.cidr for s in subnets(network.cidr, network.zones) if s.tier == "public")
+    if network is not None:
+        return tuple(s.cidr for s in subnets(network.cidr, network.zones) if s.tier == "public")
+    return gateway.load_balancer_ranges or PRIVATE
 
 
 def egress_gateway_policy(gateway: str, ports: Sequence[int]) -> Manifest:

@@ -39,5 +39,5 @@ OAUTH2_PROXY: Final = Chart(
     "oauth2-proxy",
     "7.7.12",
     "https://oauth2-proxy.github.io/manifests",
-    "chart 7.7.12 with oauth2-proxy 7.6.0 (oauth2-proxy/manifests, helm/oauth2-proxy); values and templates read at 7.x",
+    "chart 7.7.12 with oauth2-proxy 7.6.0; values and templates read at 7.x (oauth2-proxy/manifests)",
 )

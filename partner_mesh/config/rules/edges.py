@@ -70,6 +70,7 @@ def egress_gateways(world: World) -> Iterator[Finding]:
             "clientCertificates": gateway.client_certificates,
             "firewall": gateway.firewall,
             "sourceRanges": gateway.source_ranges,
+            "loadBalancerRanges": gateway.load_balancer_ranges,
             "zoneId": gateway.zone_id,
             "shield": gateway.shield,
         }
@@ -77,6 +78,24 @@ def egress_gateways(world: World) -> Iterator[Finding]:
             if value:
                 yield Finding((*place, key), f"{key} is about ingress, and {name} is an egress gateway", "take it away")
         yield from _only_partner(place, gateway)
+
+
+def load_balancers(world: World) -> Iterator[Finding]:
+    """Who may stand in front of a gateway: our own load balancer, or, in somebody else's network, named addresses.
+
+    Whoever passes by the load balancer passes by its firewall, and may claim any client's address.
+    """
+    platform = world.platform
+    if platform is None:
+        return
+    for name, gateway in world.gateways("ingress").items():
+        place: Path = ("platform", "gateways", name, "loadBalancerRanges")
+        if platform.network is not None and gateway.load_balancer_ranges:
+            yield Finding(place, "the load balancer stands in the network's public subnets", "take it away")
+        elif platform.network is None and not gateway.load_balancer_ranges:
+            if platform.environment == "prod" and gateway.exposure == "web":
+                reason = "is missing: any private address could pass by the load balancer and its firewall"
+                yield Finding(place, reason, "list the load balancer's subnets")
 
 
 def _only_partner(place: Path, gateway: Gateway) -> Iterator[Finding]:
@@ -118,4 +137,5 @@ RULES: Final = {
     "partner-gateway": partner_gateways,
     "egress-gateway": egress_gateways,
     "block-kind": block_kinds,
+    "load-balancer-range": load_balancers,
 }

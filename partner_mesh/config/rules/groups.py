@@ -5,12 +5,23 @@ the caller's, for each pair of groups and port.
 """
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
+from partner_mesh.config.rules.hosts import everybody
 from partner_mesh.config.rules.world import Path, World
 from partner_mesh.config.support import GROUPS_PER_INTERFACE, RULES_PER_GROUP
 from partner_mesh.config.translation import Finding
 
+# RFC 1918, RFC 6598 (shared), RFC 4193 (unique local), link-local: what Calico's deny-internet leaves open as well.
+_PRIVATE: Final = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("100.64.0.0/10"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("169.254.0.0/16"),
+)
+_PRIVATE_6: Final = IPv6Network("fc00::/7")
 _OWN_GROUPS: Final = 2  # an application's own group, and the one of all pods for DNS, istiod and probes
 _OF_A_GATEWAY: Final = 2  # its load balancer's requests and health checks
 _OF_ALL_PODS: Final = 3  # ports of the sidecar that nodes probe and scrape, beside every port of an application
@@ -68,12 +79,32 @@ def group_sources(world: World) -> Iterator[Finding]:
             yield Finding(("platform", "gateways", name, "sourceRanges"), reason, "merge blocks")
 
 
+def public_blocks(world: World) -> Iterator[Finding]:
+    """Applications reach no public address by themselves: the internet begins behind an egress gateway."""
+    for name, application in world.applications.items():
+        rules = application.security_group.egress if application.security_group is not None else ()
+        for number, rule in enumerate(rules):
+            if rule.to is None or everybody(rule.to):  # which is another rule's business
+                continue
+            if not _private(rule.to):
+                place: Path = ("applications", name, "securityGroup", "egress", number, "to")
+                reason = f"{rule.to} holds public addresses, and to them only egress gateways lead"
+                yield Finding(place, reason, "call it as a partner (outbound), or name a private block")
+
+
 def probed_ports(world: World) -> Iterator[Finding]:
     """Nodes probe every port of every application: the different ones fit the group that all pods share."""
     ports = {port.target for application in world.applications.values() for port in application.ports.values()}
     if len(ports) + _OF_ALL_PODS > RULES_PER_GROUP:
         reason = _too_many(f"{len(ports)} different ports of pods and {_OF_ALL_PODS} of the sidecar")
         yield Finding(("applications",), reason, "let applications listen on the same ports")
+
+
+def _private(cidr: str) -> bool:
+    block = ip_network(cidr)
+    if isinstance(block, IPv6Network):
+        return block.subnet_of(_PRIVATE_6)
+    return any(block.subnet_of(own) for own in _PRIVATE)
 
 
 def _too_many(what: str) -> str:
@@ -105,5 +136,6 @@ RULES: Final = {
     "group-peer": group_peers,
     "group-quota": group_rules,
     "group-source": group_sources,
+    "public-block": public_blocks,
     "probed-port": probed_ports,
 }

@@ -96,7 +96,7 @@ def allow_lists(world: World) -> Iterator[Finding]:
                 "list the partner's address blocks, or say anySource: true",
             )
         for number, block in enumerate(entry.source_ranges):
-            if _everybody(block):
+            if everybody(block):
                 yield Finding(
                     (*path, "sourceRanges", number),
                     f"{block} is wider than any one company's addresses",
@@ -110,7 +110,7 @@ def named_blocks(world: World) -> Iterator[Finding]:
         endpoint = world.platform.cluster.endpoint
         place: Path = ("platform", "cluster", "endpoint")
         for number, block in enumerate(endpoint.allowed_cidrs):
-            if _everybody(block):
+            if everybody(block):
                 reason = f"{block} opens the Kubernetes API to everybody"
                 yield Finding((*place, "allowedCidrs", number), reason, "list the blocks of your offices and runners")
         if not endpoint.private and not endpoint.allowed_cidrs:
@@ -123,7 +123,7 @@ def named_blocks(world: World) -> Iterator[Finding]:
             for number, rule in enumerate(rules):
                 place = ("applications", name, "securityGroup", side, number)
                 peer = rule.to or rule.source
-                if peer is not None and _everybody(peer):
+                if peer is not None and everybody(peer):
                     remedy = "name the peer's block; hosts outside are a partner's outbound entries"
                     yield Finding((*place, "to" if rule.to else "from"), f"{peer} is everybody", remedy)
 
@@ -141,7 +141,8 @@ def _gateway_hosts(world: World) -> dict[str, str]:
     return owners
 
 
-def _everybody(block: str) -> bool:
+def everybody(block: str) -> bool:
+    """Whether a block is wider than anybody's own."""
     network = ipaddress.ip_network(block)
     return network.prefixlen < (WIDEST_V4 if network.version == 4 else WIDEST_V6)
 
