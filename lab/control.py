@@ -116,6 +116,10 @@ class Lab:
         """A client's certificate with its key as `clients/<file>.pem`, for programs other than probes."""
         return Path(self._ask("certificate", {**asdict(certificate), "file": file}))
 
+    def credential(self, namespace: str, name: str, certificate: ClientCertificate) -> dict[str, Any]:
+        """A Secret by which a gateway shows a client's certificate to servers of ours; apply it to use it."""
+        return dict(self._ask("credential", {**asdict(certificate), "namespace": namespace, "name": name}))
+
     def enter(self) -> Path:
         """A script that runs a command where a pod or the outside is: `in outside curl ...`, `in checkout.checkout sh`."""
         script = self.directory / "in"

@@ -62,6 +62,10 @@ class Credentials:
         ends = -datetime.timedelta(days=1) if certificate.expired else WEEK
         return self.authority(certificate.authority).issue("lab client", certificate.names, ends=ends)
 
+    def client_secret(self, namespace: str, name: str, certificate: ClientCertificate) -> dict[str, Any]:
+        """A Secret by which a proxy shows that certificate, to servers that the public root has signed."""
+        return _secret(namespace, name, self.pair(certificate), self.authority(PUBLIC))
+
     def secrets(self, world: World) -> Iterator[dict[str, Any]]:
         """Every Secret that the world's gateways need, one each."""
         done = set()

@@ -118,10 +118,14 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
         path.write_bytes(pair.certificate + pair.key)
         return str(path)
 
+    async def credential(argument: Any) -> Any:
+        shown = ClientCertificate(argument["authority"], tuple(argument["names"]), argument["expired"])
+        return session.credentials.client_secret(argument["namespace"], argument["name"], shown)
+
     async def stop(_: Any) -> None:
         stopping.set()
 
-    found = (probes, apply, delete, enforce, status, certificate, stop)
+    found = (probes, apply, delete, enforce, status, certificate, credential, stop)
     return {command.__name__: command for command in found} | operations.commands(session)
 
 
