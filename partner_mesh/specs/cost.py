@@ -75,7 +75,7 @@ def _network(stack: Stack, service: dict[str, Price]) -> Iterator[Line]:
 
 def _cluster(cluster: EksCluster, region: str, service: dict[str, Price]) -> Iterator[Line]:
     yield _line("cluster", "EKS control plane", service["eks"], HOURS)
-    yield _line("cluster", "KMS key", prices.EVERYWHERE["kms"], 1)
+    yield _line("cluster", "2 KMS keys (Secrets and volumes; logs)", prices.EVERYWHERE["kms"], 2)
     for name, group in cluster.node_groups.items():
         kind = group.instances[0]
         price = prices.instance(region, kind)
