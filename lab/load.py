@@ -8,6 +8,7 @@ wanted count is reached. Latency counts from the moment a request was due, so th
 
 import asyncio
 import json
+import os
 import ssl
 import sys
 import time
@@ -163,7 +164,11 @@ class _Caller:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"nothing within {TIMEOUT:g} s"
-    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)  # asyncio words some of them by address, and reasons are counted
+    return str(error) or type(error).__name__
 
 
 def _context(stream: Stream) -> ssl.SSLContext | None:

@@ -175,3 +175,4 @@ def _status_lines(folder: Path, found: dict[str, Any]) -> Iterator[str]:
 
 
 lab.command()(lab_load.load)
+lab.command()(lab_load.scale)

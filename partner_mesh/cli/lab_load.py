@@ -44,3 +44,31 @@ def load(
         typer.echo(f"\n{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} when it ended")
     if any(not each.passed for each in outcomes):
         raise typer.Exit(1)
+
+
+def scale(
+    stack: StackName = "dev",
+    partners: Annotated[list[int] | None, typer.Option(min=1, max=2000, help="Only rows with so many.")] = None,
+    enforce_at: Annotated[str | None, typer.Option(help="Only sidecar, or only edge.")] = None,
+    config_dir: ConfigDir = Path(),
+    output: Output = Format.TEXT,
+) -> None:
+    """What 10 to 1,000 partners like the stack's first cost: bytes, seconds, memory. Status 1 if a goal is missed."""
+    config = stacks.read(stack, config_dir, json=output is Format.JSON)
+    with faults():
+        from lab import LabError  # noqa: PLC0415
+        from lab.scale import SHAPES, measured  # noqa: PLC0415
+        from lab.scale_report import misses, table  # noqa: PLC0415
+
+        wanted = [
+            shape
+            for shape in SHAPES
+            if (not partners or shape.partners in partners) and enforce_at in (None, shape.enforce_at)
+        ]
+        if not wanted:
+            listed = ", ".join(f"{shape.partners} {shape.enforce_at}" for shape in SHAPES)
+            raise LabError(f"lab scale: no row is so; there are {listed}")
+        sizes = [measured(config, shape, progress) for shape in wanted]
+    typer.echo(json.dumps([size.document() for size in sizes], indent=1) if output is Format.JSON else table(sizes))
+    if list(misses(sizes)):
+        raise typer.Exit(1)

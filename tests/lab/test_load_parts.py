@@ -1,0 +1,172 @@
+"""Who calls in the load cases, what the cases write, and how the client sends: without a lab."""
+
+import asyncio
+import ipaddress
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import stack as stacks
+from lab.drive import callers
+from lab.faults import CASES, Effect, Observed, Outcome, _observed
+from lab.ground import Ground, differences, seconds_of
+from lab.load import Spec, Stream, run
+from lab.load_report import table
+from lab.probe import Probe
+from lab.records import Figures, Record
+from partner_mesh.config.loader import load_stack
+from partner_mesh.config.stack import Stack
+from partner_mesh.specs import compile_stack
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return load_stack("dev", Path())
+
+
+@pytest.fixture(scope="module")
+def ground(stack: Stack) -> Ground:
+    documents = stacks.objects(compile_stack(stack))
+    return Ground(stack, None, None, documents, callers(stack, documents), {}, "acme-mobile", "payline")  # type: ignore[arg-type]  # no lab is asked
+
+
+def test_every_http_entry_of_every_partner_calls_in_both_directions(ground: Ground) -> None:
+    assert {(c.partner, c.direction) for c in ground.callers} == {
+        ("acme-mobile", "in"), ("globex-telecom", "in"), ("initech-ledger", "in"), ("payline", "in"),
+        ("acme-mobile", "out"), ("globex-telecom", "out"), ("google-apis", "out"), ("payline", "out"),
+    }  # fmt: skip
+
+
+def test_a_partner_that_goes_takes_only_objects_with_its_own_label(ground: Ground) -> None:
+    gone = ground.objects_of("payline")
+    assert gone
+    assert {d["metadata"]["labels"]["partner-mesh.dev/partner"] for d in gone} == {"payline"}
+
+
+def test_the_caller_whose_address_is_withdrawn_was_permitted_and_is_no_longer(ground: Ground) -> None:
+    address = ipaddress.ip_address(ground.withdrawn().probe.address or "")
+    written = [d for d in ground.narrowed() if d["kind"] == "AuthorizationPolicy"]
+    restored = [d for d in ground.before_narrowing() if d["kind"] == "AuthorizationPolicy"]
+
+    def blocks(documents: list[dict[str, object]]) -> list[str]:
+        text = json.dumps(documents)
+        return [part for part in text.split('"') if "/" in part and part[0].isdigit()]
+
+    assert all(address not in ipaddress.ip_network(block) for block in blocks(written))
+    assert any(address in ipaddress.ip_network(block) for block in blocks(restored))
+
+
+def test_differences_are_what_is_written_and_what_is_deleted() -> None:
+    def named(name: str, value: int, version: str = "v1") -> dict[str, object]:
+        return {"apiVersion": f"x/{version}", "kind": "A", "metadata": {"name": name}, "spec": {"value": value}}
+
+    written, gone = differences([named("a", 1), named("b", 1), named("c", 1)], [named("a", 1), named("b", 2)])
+    assert (written, gone) == ([named("b", 2)], [named("c", 1)])
+    assert differences([named("a", 1)], [named("a", 1, "v2")]) == ([named("a", 1, "v2")], [])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5s", 5), ("1m30s", 90), ("250ms", 0.25), ("1h", 3600)])
+def test_durations_in_seconds(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+def test_no_two_cases_have_one_name() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+PROBE = Probe("outside", "x", 443, "x")
+SUBJECTS = [Stream("steady", PROBE, reuse=True)] + [
+    Stream(f"p in ({how})", PROBE, reuse=how == "kept", role="subject") for how in ("kept", "fresh")
+]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "statuses", "seconds"),
+    [
+        ("", {1: [200, 403, 403], 2: [200, 200, 403]}, 2.0),
+        ("(kept)", {1: [200, 403, 403], 2: [200, 200, 200]}, 1.0),
+        ("", {1: [200, 403, 403], 2: [200, 200, 200]}, None),
+        ("", {1: [403], 2: []}, None),
+    ],
+)
+def test_an_effect_is_complete_when_every_subject_feels_it(
+    subjects: str, statuses: dict[int, list[int]], seconds: float | None
+) -> None:
+    records = [Record(i, float(n), 0.1, status) for i, each in statuses.items() for n, status in enumerate(each)]
+    records.append(Record(0, 9.0, 0.1, 200))
+    seen = _observed(Effect("refused", 0.0, subjects, good=False, bound=5.0), SUBJECTS, records)
+    assert seen.seconds == seconds
+    assert seen.passed is (seconds is not None)
+
+
+@pytest.mark.parametrize(
+    ("lost", "seconds", "passed"), [(0, 1.0, True), (1, 1.0, False), (0, 7.0, False), (0, None, False)]
+)
+def test_a_case_passes_if_nothing_is_lost_and_its_effects_came_in_time(
+    lost: int, seconds: float | None, passed: bool
+) -> None:
+    figures = Figures(100, lost, 1, 2, 3, 4, {"status 503": lost} if lost else {})
+    outcome = Outcome("x", "It happens", figures, (Observed("refused", seconds, 6.0),), ("a note",), 9.0, 1.5)
+    assert outcome.passed is passed
+    text = table([outcome])
+    assert ("MISSED" in text) is (seconds != 1.0)
+    assert ("lost 1: status 503" in text) is (lost == 1)
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, int, list[int]]]:
+    """A server on loopback that closes each connection after three answers, and counts connections."""
+    connections: list[int] = []
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    address: list[tuple[str, int]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(0)
+        while connections[-1] < 3 and await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            connections[-1] += 1
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    async def start() -> None:
+        made = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address.append(made.sockets[0].getsockname()[:2])
+        ready.set()
+
+    loop.create_task(start())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    assert ready.wait(5)
+    yield (*address[0], connections)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+
+
+def test_a_connection_that_the_server_closes_between_requests_costs_no_request(
+    server: tuple[str, int, list[int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    host, port, connections = server
+    monkeypatch.setattr("lab.client.inside", lambda _: __import__("contextlib").nullcontext())
+    monkeypatch.setattr("lab.load._listen", _finished)
+    spec = Spec((Stream("kept", Probe("outside", host, port, host), reuse=True, address=host),), 200, 12, str(tmp_path))
+    records = asyncio.run(run(spec))
+    assert [record.status for record in records] == [200] * len(records)
+    assert len(records) >= 12
+    assert 3 < len(connections) < len(records)
+
+
+async def _finished(state: object) -> None:
+    state.finish = True  # type: ignore[attr-defined]  # the run's own state
+
+
+def test_a_server_that_is_not_there_is_a_loss_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("lab.client.inside", lambda _: __import__("contextlib").nullcontext())
+    monkeypatch.setattr("lab.load._listen", _finished)
+    probe = Probe("outside", "127.0.0.1", 1, "x", server_name="x")
+    spec = Spec((Stream("fresh", probe, reuse=False, address="127.0.0.1"),), 100, 3, str(tmp_path))
+    records = asyncio.run(run(spec))
+    assert {(record.status, record.problem) for record in records} == {(0, "Connection refused")}
