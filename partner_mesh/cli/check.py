@@ -43,6 +43,8 @@ def check(  # noqa: PLR0917 - typer makes options of arguments
         Path | None, typer.Option("--suppressions", help=f"Agreed exceptions; {SUPPRESSIONS} if it is there.")
     ] = None,
     format: Annotated[str, typer.Option("--format", help="text, json, markdown, html or sarif.")] = "text",  # noqa: A002 - the option's name
+    artefact: Annotated[str, typer.Option("--artefact", help="Where the full report lies, for a cut one.")] = "",
+    max_bytes: Annotated[int, typer.Option("--max-bytes", help="Cut markdown to so many bytes.")] = check_markdown.ROOM,
     fail_on: Annotated[str, typer.Option("--fail-on", help="Status 1 from this severity: error or warning.")] = "error",
 ) -> None:
     """Judge invariants: each finding says which object, why, and what to do. Status 1 if any stands."""
@@ -58,7 +60,7 @@ def check(  # noqa: PLR0917 - typer makes options of arguments
         typer.echo(f"partner-mesh check: {error}", err=True)
         raise typer.Exit(2) from None
     judged = applied(found, agreed, today)
-    sys.stdout.write(shown(judged, loaded, format))
+    sys.stdout.write(shown(judged, loaded, format, artefact, max_bytes))
     worst = Severity.ERROR.rank if fail_on == "error" else Severity.WARNING.rank
     if any(each.severity.rank <= worst for each in judged.findings):
         raise typer.Exit(1)
@@ -135,14 +137,14 @@ def _certificates(
         raise Mistake(str(error)) from None
 
 
-def shown(judged: Judged, loaded: Loaded | None, format: str) -> str:  # noqa: A002 - the option's name
+def shown(judged: Judged, loaded: Loaded | None, format: str, artefact: str, max_bytes: int) -> str:  # noqa: A002 - the option's name
     """The findings in a format."""
     notes = loaded.notes if loaded is not None else ()
     match format:
         case "json":
             return json.dumps(check_json.document(judged, notes), indent=1, ensure_ascii=False) + "\n"
         case "markdown":
-            return check_markdown.text(judged)
+            return check_markdown.text(judged, artefact, max_bytes)
         case "sarif":
             return json.dumps(sarif.document(judged), indent=1, ensure_ascii=False) + "\n"
         case "html":

@@ -32,6 +32,7 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
         str, typer.Option("--fail-on", help="Status 1 for access gained, lost, any, or never.")
     ] = "never",
     artefact: Annotated[str, typer.Option("--artefact", help="Where the full report lies, for a cut one.")] = "",
+    max_bytes: Annotated[int, typer.Option("--max-bytes", help="Cut markdown to so many bytes.")] = diff_markdown.ROOM,
 ) -> None:
     """Compare a stack with what it was: objects field by field, and access in sentences.
 
@@ -55,7 +56,7 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
         against=found.title,
         transitions=_transitions(found.stack, config) if found.stack is not None else (),
     )
-    sys.stdout.write(shown(comparison, format, artefact))
+    sys.stdout.write(shown(comparison, format, artefact, max_bytes))
     if comparison.transitions or _gated(comparison, fail_on):
         raise typer.Exit(1)
 
@@ -76,13 +77,13 @@ def _gated(comparison: Comparison, fail_on: str) -> bool:
     return any(each.change in wanted for each in comparison.accesses)
 
 
-def shown(comparison: Comparison, format: str, artefact: str) -> str:  # noqa: A002 - the option's name
+def shown(comparison: Comparison, format: str, artefact: str, max_bytes: int) -> str:  # noqa: A002 - the option's name
     """The comparison in a format."""
     match format:
         case "json":
             return json.dumps(diff_json.document(comparison), indent=1, ensure_ascii=False) + "\n"
         case "markdown":
-            return diff_markdown.text(comparison, artefact)
+            return diff_markdown.text(comparison, artefact, max_bytes)
         case "html":
             page = importlib.import_module("partner_mesh.report.html")  # large, and nobody else needs it
             return str(page.diff_page(comparison))

@@ -39,7 +39,7 @@ class Sides:
 
 
 def sides(name: str, stack: Stack, config_dir: Path, context: str | None) -> Sides:
-    """The objects of what is named, and those of the stack that they are compared with. Raises UnknownReferenceError."""
+    """The objects of what is named, and those of the stack beside them. Raises UnknownReferenceError."""
     after = objects.of_stack(stack, config_dir)
     if name == CLUSTER:
         return _cluster(after, context)

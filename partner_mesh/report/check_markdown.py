@@ -1,17 +1,25 @@
 """Findings for a pull request or a page: a table, the worst first."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from partner_mesh.analysis.invariants import Severity
 from partner_mesh.analysis.suppressions import Judged
 from partner_mesh.report.check_text import summary
+from partner_mesh.report.diff_markdown import fitting
 
-MARKS = {Severity.ERROR: "🔴", Severity.WARNING: "🟡", Severity.INFO: "🔵"}
+ROOM: Final = 59_000  # bytes
+MARKS: Final = {Severity.ERROR: "🔴", Severity.WARNING: "🟡", Severity.INFO: "🔵"}
 
 
-def text(judged: Judged) -> str:
-    """The section, with its heading."""
-    return "".join(f"{line}\n" for line in lines(judged))
+def text(judged: Judged, artefact: str = "", limit: int = ROOM) -> str:
+    """The section, with its heading, in at most `limit` bytes of UTF-8; `artefact` says where all of it is."""
+    whole = list(lines(judged))
+    kept = fitting(whole, limit - 200)
+    if len(kept) < len(whole):
+        rest = f"… {len(whole) - len(kept)} more lines. The rest is in {artefact or 'the full report of this run'}."
+        kept += ["", rest]
+    return "".join(f"{line}\n" for line in kept)
 
 
 def lines(judged: Judged) -> Iterator[str]:

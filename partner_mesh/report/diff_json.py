@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 def document(comparison: Comparison) -> dict[str, Any]:
     """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "upgrade"}`."""
-    told = sentences(comparison.accesses, comparison.after)
+    told = sentences(comparison)
     return {
         "version": VERSION,
         "stack": comparison.subject,
@@ -21,7 +21,11 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "objects": comparison.objects.document(),
         "access": {
             change.value: [
-                {"sentence": each.text, "connections": [shown for one in each.accesses for shown in _connections(one)]}
+                {
+                    "sentence": each.text,
+                    "hop": each.hop,
+                    "connections": [shown for one in each.accesses for shown in _connections(one)],
+                }
                 for each in told
                 if each.change is change
             ]

@@ -13,7 +13,7 @@ from partner_mesh.report.diff_text import object_lines, summary
 from partner_mesh.report.sentences import Sentence, sentences
 
 LIMIT: Final = 65_536
-RESERVE: Final = 6_000  # for the marker, the findings of `check`, and the words around them
+ROOM: Final = 59_000  # what is left for the marker, the findings of `check`, and the words around them
 MARKS: Final = {Change.GAINED: "🔓", Change.DOUBTFUL: "❔", Change.LOST: "🔒"}
 TITLES: Final = {
     Change.GAINED: "Access gained",
@@ -22,7 +22,7 @@ TITLES: Final = {
 }
 
 
-def text(comparison: Comparison, artefact: str = "", limit: int = LIMIT - RESERVE) -> str:
+def text(comparison: Comparison, artefact: str = "", limit: int = ROOM) -> str:
     """The section, in at most `limit` bytes of UTF-8. `artefact` says where all of it is, once it had to be cut."""
     head = list(_head(comparison))
     folded = list(object_lines(comparison))
@@ -31,11 +31,11 @@ def text(comparison: Comparison, artefact: str = "", limit: int = LIMIT - RESERV
         return whole
     where = f"The rest is in {artefact or 'the full report of this run'}."
     frame = list(_folded(comparison, [])) if folded else []
-    kept = _fitting(head, limit - _size((*frame, "", where, "")) - 200)
+    kept = fitting(head, limit - _size((*frame, "", where, "")) - 200)
     if len(kept) < len(head):
         return "\n".join((*kept, "", f"… {len(head) - len(kept)} more lines. {where}", ""))
     room = limit - _size((*kept, *frame, "", where, "")) - 200
-    lines = _fitting(folded, room)
+    lines = fitting(folded, room)
     said = f"… {len(folded) - len(lines)} more lines. {where}"
     return "\n".join((*kept, *_folded(comparison, lines), "", said, ""))
 
@@ -44,7 +44,7 @@ def _size(lines: Iterable[str]) -> int:
     return sum(len(line.encode()) + 1 for line in lines)
 
 
-def _fitting(lines: Sequence[str], room: int) -> list[str]:
+def fitting(lines: Sequence[str], room: int) -> list[str]:
     """The first lines that fit into so many bytes."""
     kept: list[str] = []
     for line in lines:
@@ -60,24 +60,38 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield ""
     for reason, remedy in comparison.transitions:
         yield f"- ⛔ **upgrade**: {reason}; {remedy}"
-    told = sentences(comparison.accesses, comparison.after)
+    told = sentences(comparison)
+    touched = {each.title for each in comparison.objects.touched}
     for change in Change:
-        listed = [each for each in told if each.change is change]
-        if listed:
+        listed = [each for each in told if each.change is change and not each.hop]
+        hops = [each for each in told if each.change is change and each.hop]
+        if listed or hops:
             yield f"**{TITLES[change]}**"
             yield ""
-            yield from (_item(each) for each in listed)
+            yield from (_item(each, touched) for each in listed or hops)
+            yield ""
+        if listed and hops:
+            yield f"<details><summary>{_hops(len(hops))} to and from gateways that carry it</summary>"
+            yield ""
+            yield from (_item(each, touched) for each in hops)
+            yield ""
+            yield "</details>"
             yield ""
     if not told:
         yield "Nobody's access changes."
         yield ""
 
 
-def _item(sentence: Sentence) -> str:
+def _hops(count: int) -> str:
+    return "1 hop" if count == 1 else f"{count} hops"
+
+
+def _item(sentence: Sentence, touched: set[str]) -> str:
+    """A sentence, and the objects that let it pass: those that the change touched, if any did."""
     objects = dict.fromkeys(
         because.object for access in sentence.accesses for because in access.decided_by if because.resource is not None
     )
-    listed = [f"`{each}`" for each in objects][:3]
+    listed = [f"`{each}`" for each in objects if each in touched] or [f"`{each}`" for each in objects][:2]
     by = f" <sub>{', '.join(listed)}</sub>" if listed else ""
     return f"- {MARKS[sentence.change]} {_plain(sentence.text)}{by}"
 

@@ -22,9 +22,9 @@ def text(comparison: Comparison, *, colour: bool = False) -> str:
 def _lines(comparison: Comparison) -> Iterator[str]:
     for reason, remedy in comparison.transitions:
         yield f"! upgrade: {reason}; {remedy}"
-    told = sentences(comparison.accesses, comparison.after)
+    told = sentences(comparison)
     for each in told:
-        yield f"{SIGNS[each.change]} {each.text}"
+        yield f"{SIGNS[each.change]} {'hop: ' if each.hop else ''}{each.text}"
     if not told:
         yield "nobody's access changes"
     yield ""
@@ -53,11 +53,12 @@ def field_lines(field: FieldChange) -> Iterator[str]:
 
 def summary(comparison: Comparison) -> str:
     """Counts, in a line."""
-    told = sentences(comparison.accesses, comparison.after)
-    counts = {change: sum(each.change is change for each in told) for change in Change}
+    told = sentences(comparison)
+    counts = {change: sum(each.change is change and not each.hop for each in told) for change in Change}
     objects = comparison.objects
+    access = f"{counts[Change.GAINED]} gained, {counts[Change.LOST]} lost, {counts[Change.DOUBTFUL]} doubtful"
     return (
-        f"access: {counts[Change.GAINED]} gained, {counts[Change.LOST]} lost, {counts[Change.DOUBTFUL]} doubtful; objects: "
+        f"access: {access}; objects: "
         f"{len(objects.added)} added, {len(objects.removed)} removed, {len(objects.changed)} changed"
     )
 
