@@ -1,8 +1,8 @@
 """The platform section: network, cluster, node groups, gateways, firewall and what stands around the mesh."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from partner_mesh.config.base import Cidr, Duration, Flag, Host, Model, Name, SecretName
 from partner_mesh.config.mesh import Mesh
@@ -178,7 +178,16 @@ class Platform(Model):
     gateways: Annotated[dict[Name, Gateway], Field(min_length=1)]
     firewall: Firewall = Firewall()
     calico: Calico = Calico()
-    secrets: Secrets = Secrets()
+    secrets: Secrets = Secrets()  # on an existing cluster the default is `store: none`
     observability: Observability = Observability()
     tags: dict[str, str] = {}
     shared: SharedPlatform | None = None  # present in a shard's stack: only its partners are deployed
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_nothing_unasked(cls, values: Any) -> Any:
+        """On somebody else's cluster External Secrets is not assumed: a bare API server has no such kind."""
+        cluster = values.get("cluster") if isinstance(values, dict) else None
+        if isinstance(cluster, dict) and cluster.get("kind") == "existing" and "secrets" not in values:
+            return {**values, "secrets": {"store": "none"}}
+        return values
