@@ -25,6 +25,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "reach": ("partner_mesh.cli.reach", "reach"),
     "check": ("partner_mesh.cli.check", "check"),
     "diff": ("partner_mesh.cli.diff", "diff"),
+    "picture": ("partner_mesh.cli.picture", "picture"),
     "upgrade": ("partner_mesh.cli.upgrade", "upgrade"),
     "cost": ("partner_mesh.cli.cost", "cost"),
     "onboard": ("partner_mesh.cli.onboard", "onboard"),
