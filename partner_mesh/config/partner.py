@@ -121,6 +121,7 @@ class Token(Model):
     key: str = "token"
     header: HeaderName = "authorization"
     scheme: str = "Bearer"
+    rotated: Day | None = None  # the day on which the Secret's content changed: the gateway starts anew to read it
 
 
 class Outbound(Model):

@@ -11,6 +11,7 @@ from partner_mesh.config.platform import Gateway
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease
 from partner_mesh.model.names import GATEWAY_LABEL, gateway_namespace
+from partner_mesh.specs import outbound_token
 from partner_mesh.specs.istio_charts import control_planes, topology_spread, version
 from partner_mesh.specs.namespace import gateway_revision
 from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
@@ -43,11 +44,14 @@ def gateway_release(stack: Stack, name: str, declared: str) -> ChartRelease:
 def gateway_values(stack: Stack, name: str, declared: str) -> dict[str, Any]:
     """Values of one gateway."""
     gateway = stack.platform.gateways[declared]
+    tokens = outbound_token.environment(stack, name) if gateway.direction == "egress" else []
+    rotated = outbound_token.rotations(stack, name) if tokens else {}
     return {
         "name": name,
         "revision": gateway_revision(stack),
         "labels": {"app": name, "istio": name, GATEWAY_LABEL: name},
-        "podAnnotations": {"proxy.istio.io/config": json.dumps(proxy_config(stack, gateway))},
+        "podAnnotations": {"proxy.istio.io/config": json.dumps(proxy_config(stack, gateway))} | rotated,
+        **({"envVarFrom": tokens} if tokens else {}),
         "service": {
             "type": "ClusterIP",
             "ports": service_ports(gateway),

@@ -15,7 +15,7 @@ from partner_mesh.config.partner import Outbound, Partner
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import NETWORKING, TELEMETRY, gateway_namespace
-from partner_mesh.specs import network_policy
+from partner_mesh.specs import network_policy, outbound_token
 from partner_mesh.specs.entry import entry_name
 from partner_mesh.specs.external_destination import credential, external_destination
 from partner_mesh.specs.outbound_authorization import consumer_binding, internet, to_egress_gateway
@@ -143,10 +143,10 @@ def exit_route(stack: Stack, partner: Partner, entry: Outbound) -> Manifest:
     What may be asked is the policy's business; paths are matched here only where they are rewritten.
     """
     if entry.rewrite is None:
-        routes = [_exit(entry, {})]
+        routes = [_exit(partner, entry, {})]
     else:
         routes = [
-            _exit(entry, {"match": [{"uri": uri(path)}], "rewrite": rewrite(path, entry.rewrite)})
+            _exit(partner, entry, {"match": [{"uri": uri(path)}], "rewrite": rewrite(path, entry.rewrite)})
             for path in entry.paths
         ]
     spec = _at_gateway(stack, partner, entry, entry.host, routes)
@@ -172,13 +172,18 @@ def alias_exit_route(stack: Stack, partner: Partner, entry: Outbound) -> Manifes
             }
             for path in entry.paths
         ]
-    routes = [_exit(entry, match | {"rewrite": {**match["rewrite"], "authority": entry.host}}) for match in matches]
+    routes = [
+        _exit(partner, entry, match | {"rewrite": {**match["rewrite"], "authority": entry.host}}) for match in matches
+    ]
     spec = _at_gateway(stack, partner, entry, entry.alias.host, routes)
     return _networking(stack, partner, entry, "VirtualService", spec=spec, suffix=".alias")
 
 
-def _exit(entry: Outbound, match: dict[str, Any]) -> dict[str, Any]:
-    found = match | {"headers": {"request": request_headers(entry.set_headers, INTERNAL_HEADERS)}}
+def _exit(partner: Partner, entry: Outbound, match: dict[str, Any]) -> dict[str, Any]:
+    headers = request_headers(entry.set_headers, INTERNAL_HEADERS)
+    if token := outbound_token.header(partner, entry):
+        headers = {"set": headers.get("set", {}) | token, "remove": headers["remove"]}
+    found = match | {"headers": {"request": headers}}
     if entry.timeout is not None:
         found["timeout"] = entry.timeout
     found["retries"] = retries(entry.retries)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from partner_mesh.config.traffic import HeaderChanges, Retries
 from partner_mesh.model.path import PathTemplate
-from partner_mesh.specs.virtual_service import retries_policy
+from partner_mesh.specs.virtual_service import literal, retries_policy
 
 # An ALB that ends mutual TLS tells the client's certificate in these (AWS, "Mutual authentication with TLS in
 # Application Load Balancer"). Nobody in front of a partner gateway sets them, so whoever sends them lies.
@@ -53,7 +53,7 @@ def request_headers(changes: HeaderChanges | None, strip: tuple[str, ...]) -> di
     """HeaderOperations of a request that crosses the border: what is stripped always, and what the entry asks for."""
     found: dict[str, Any] = {}
     if changes is not None and changes.set:
-        found["set"] = dict(changes.set)
+        found["set"] = {name: literal(value) for name, value in changes.set.items()}
     wanted = changes.remove if changes is not None else ()
     found["remove"] = list(dict.fromkeys((*strip, *wanted)))
     return found

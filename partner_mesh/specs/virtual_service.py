@@ -143,8 +143,14 @@ def fault_injection(fault: Fault) -> dict[str, Any]:
 
 def header_changes(changes: HeaderChanges) -> dict[str, Any]:
     """HeaderOperations, without empty parts."""
-    parts: Mapping[str, Any] = {"set": dict(changes.set), "remove": list(changes.remove)}
+    written = {name: literal(value) for name, value in changes.set.items()}
+    parts: Mapping[str, Any] = {"set": written, "remove": list(changes.remove)}
     return {name: value for name, value in parts.items() if value}
+
+
+def literal(value: str) -> str:
+    """A header's value in which nothing is an operator of Envoy's: `%ENVIRONMENT(…)%` would read a token's Secret."""
+    return value.replace("%", "%%")
 
 
 def _resilience(timeout: str | None, retries: Retries | None) -> dict[str, Any]:

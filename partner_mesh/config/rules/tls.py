@@ -98,9 +98,15 @@ def _credentials(place: Path, changes: HeaderChanges | None) -> Iterator[Finding
 
 
 def tokens(world: World) -> Iterator[Finding]:
-    """A token's header is set by the token alone, and only where there are requests."""
+    """A token's header is set by the token alone; its egress gateway reads the Secret, so it is deployed here."""
     for path, _, entry in world.outbound():
-        if entry.token is None or entry.set_headers is None:
+        if entry.token is None:
+            continue
+        platform = world.platform
+        if platform is not None and (not platform.mesh.managed or platform.shared is not None):
+            reason = "the egress gateway reads the token's Secret when it starts, and is not deployed by this stack"
+            yield Finding((*path, "token"), reason, "keep the partner in the platform's stack, with mesh.managed: true")
+        if entry.set_headers is None:
             continue
         header = entry.token.header
         if header in entry.set_headers.set or header in entry.set_headers.remove:

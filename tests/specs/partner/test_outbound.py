@@ -160,3 +160,32 @@ def test_another_port_of_a_partner_opens_no_more_than_itself() -> None:
     [way] = spec(found, "NetworkPolicy acme.internet")["egress"]
     assert way["ports"] == [{"protocol": "TCP", "port": 8443}]
     assert "169.254.0.0/16" in way["to"][0]["ipBlock"]["except"]
+
+
+def test_a_token_is_the_gateways_environment_and_stands_in_no_object() -> None:
+    """Its Secret's key reaches Envoy as a variable, and the exit route says which: overwriting the application's."""
+    entry = {"token": {"secret": "acme-token", "key": "api-key", "rotated": "2027-03-01"}}
+    headers = [route["headers"]["request"] for route in spec(compiled(entry), "VirtualService acme-api.exit")["http"]]
+    assert [each["set"] for each in headers] == [{"authorization": "Bearer %ENVIRONMENT(TOKEN_ACME_API)%"}]
+    [gateway] = [chart for chart in compile_stack(configured(entry)).charts if chart.name == "egress"]
+    reference = {"name": "acme-api.token", "key": "api-key", "optional": True}
+    assert gateway.values["envVarFrom"] == [{"name": "TOKEN_ACME_API", "valueFrom": {"secretKeyRef": reference}}]
+    assert gateway.values["podAnnotations"]["partner-mesh.dev/tokens-rotated"] == "acme-api=2027-03-01"
+
+
+def test_a_key_without_a_scheme_stands_alone() -> None:
+    entry = {"token": {"secret": "acme-token", "header": "x-api-key", "scheme": ""}}
+    [route] = spec(compiled(entry), "VirtualService acme-api.exit")["http"]
+    assert route["headers"]["request"]["set"] == {"x-api-key": "%ENVIRONMENT(TOKEN_ACME_API)%"}
+
+
+def test_no_header_of_a_file_reads_the_gateways_environment() -> None:
+    """Otherwise one partner's file could send another's token away."""
+    entry = {"setHeaders": {"set": {"x-note": "%ENVIRONMENT(TOKEN_GLOBEX_API)% 100%"}}}
+    [route] = spec(compiled(entry), "VirtualService acme-api.exit")["http"]
+    assert route["headers"]["request"]["set"] == {"x-note": "%%ENVIRONMENT(TOKEN_GLOBEX_API)%% 100%%"}
+
+
+def test_without_a_token_the_gateway_knows_none() -> None:
+    [gateway] = [chart for chart in compile_stack(configured({})).charts if chart.name == "egress"]
+    assert "envVarFrom" not in gateway.values
