@@ -95,21 +95,28 @@ def _asks(facts: Facts, pods: Pods) -> bool:
 
 
 def root_allows_nothing(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
-    """Without it a namespace with no policy of its own admits everybody."""
-    if not facts.mesh.present or not any(facts.mesh.bond(each).proxied for each in facts.world.workloads):
+    """Without it a namespace with no policy of its own admits everybody; one that has its own needs no root's."""
+    if not facts.mesh.present:
         return
+    closed = {each.namespace for each in facts.world.of(SECURITY, "AuthorizationPolicy") if _allows_nothing(each)}
     root = facts.mesh.config.root_namespace
-    for resource in facts.world.of(SECURITY, "AuthorizationPolicy"):
-        allows = str(resource.spec.get("action") or "ALLOW") == "ALLOW"
-        if resource.namespace == root and allows and not _rules(resource) and not selector(resource):
-            return
-    yield Finding(
-        invariant.identifier,
-        invariant.severity,
-        f"AuthorizationPolicy {root}/allow-nothing",
-        f"is missing: no policy of the root namespace {root} refuses what no rule admits",
-        "an AuthorizationPolicy with an empty spec in the root namespace",
-    )
+    if root in closed:
+        return
+    proxied = {each.namespace for each in facts.world.workloads if facts.mesh.bond(each).proxied}
+    still_open = sorted(proxied - closed)
+    if still_open:
+        yield Finding(
+            invariant.identifier,
+            invariant.severity,
+            f"AuthorizationPolicy {root}/allow-nothing",
+            f"is missing, and {', '.join(still_open)} refuse nothing of themselves: what no rule admits passes there",
+            "an AuthorizationPolicy with an empty spec in the root namespace, or in each of those",
+        )
+
+
+def _allows_nothing(policy: Resource) -> bool:
+    allows = str(policy.spec.get("action") or "ALLOW") == "ALLOW"
+    return allows and not _rules(policy) and not selector(policy)
 
 
 INVARIANTS: Final = (
