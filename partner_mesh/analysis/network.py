@@ -5,8 +5,8 @@ source's policies and in by the destination's. Evaluation is by workload and dir
 of all peers at once, as masks, what is decided, and a row joins one source's table with the destinations' tables.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from partner_mesh.analysis import admin_policy, calico, network_policy, unmodelled
@@ -31,7 +31,27 @@ from partner_mesh.analysis.universe import Universe
 NO_POLICY: Final = Because(NETWORK_POLICY, "no policy selects either end")
 _SOME_ADDRESSES: Final = "the answer depends on which of its addresses calls"
 
-Row = tuple[tuple[Mask, tuple[Opinion, ...]], ...]
+Groups = tuple[tuple[Mask, tuple[Opinion, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """What is said of every destination, for one source: masks that part all endpoints.
+
+    `usual` is shared by sources whose own policies are alike; it does not count for the destinations in `except_for`,
+    whose policies single this source out: those are in `special`.
+    """
+
+    usual: Groups
+    except_for: Mask = 0
+    special: Groups = ()
+
+    def groups(self) -> Iterator[tuple[Mask, tuple[Opinion, ...]]]:
+        """All of it in one list."""
+        for mask, opinions in self.usual:
+            if kept := mask & ~self.except_for:
+                yield kept, opinions
+        yield from self.special
 
 
 class NetworkLayer:
@@ -85,7 +105,7 @@ class NetworkLayer:
         rows = bound.rows(source)
         ends = bound.ends(destination)
         wanted = mask_of(ends)
-        found = {id(opinions): opinions for row in rows for mask, opinions in row if mask & wanted}
+        found = {id(opinions): opinions for row in rows for mask, opinions in row.groups() if mask & wanted}
         first, *others = found.values()
         answer: tuple[Opinion, ...] = first
         for each in others:
@@ -106,6 +126,9 @@ class _Bound:
         self.evaluator = Evaluator(tiers, universe)
         # Source → destination → what the destination's policies say of it, where that is not what they usually say.
         self._special: dict[int, dict[int, Pieces]] = {}
+        self._usual: dict[int, Pieces] = {}  # destination → what its policies say of most sources
+        self._usual_rows: dict[object, Groups] = {}
+        self._plain: dict[int, Row] = {}
         self._rows: dict[object, Row] = {}
         self._joined: dict[tuple[int, int], tuple[Opinion, ...]] = {}
         self._ends: dict[Endpoint, list[int]] = {}
@@ -121,6 +144,7 @@ class _Bound:
 
     def _read(self, destination: int, table: Table) -> Pieces:
         most = max(table.groups, key=lambda group: group[0].bit_count())
+        self._usual[destination] = most[1]
         for group in table.groups:
             if group is not most:
                 for source in positions(group[0]):
@@ -130,21 +154,27 @@ class _Bound:
     def row(self, source: int) -> Row:
         endpoint = self.universe.endpoints[source]
         if isinstance(endpoint, Partner):
-            return self._partner_row(endpoint)
+            if endpoint not in self._rows:
+                self._rows[endpoint] = self._partner_row(endpoint)
+            return self._rows[endpoint]
         if isinstance(endpoint, Workload):
             outward = self.evaluator.table(source, "egress").groups
         else:
             outward = ((self.universe.everybody, FREE),)
-        special = self._special.get(source, {})
-        key = (
-            tuple((mask, id(pieces)) for mask, pieces in outward),
-            tuple((destination, id(pieces)) for destination, pieces in special.items()),
-        )
+        usual = self._usual_row(outward)
+        special = self._special.get(source)
+        if not special:
+            return self._plain.setdefault(id(usual), Row(usual))
+        key = (id(usual), tuple((destination, id(pieces)) for destination, pieces in special.items()))
         if key not in self._rows:
-            self._rows[key] = self._row(outward, special)
+            self._rows[key] = self._singled_out(usual, outward, special)
         return self._rows[key]
 
-    def _row(self, outward: Iterable[tuple[Mask, Pieces]], special: dict[int, Pieces]) -> Row:
+    def _usual_row(self, outward: tuple[tuple[Mask, Pieces], ...]) -> Groups:
+        """What a source gets of destinations that do not single it out, from its own tables."""
+        key = tuple((mask, id(pieces)) for mask, pieces in outward)
+        if key in self._usual_rows:
+            return self._usual_rows[key]
         # By identity: `_join` gives one object for one answer, and comparing answers would cost more than all the rest.
         found: dict[int, tuple[Opinion, ...]] = {}
         masks: dict[int, Mask] = {}
@@ -160,14 +190,22 @@ class _Bound:
             if beyond := mask & ~self.universe.workloads:
                 add(self._join(out, FREE), beyond)
             inside = mask & self.universe.workloads
-            for destination, inward in special.items():
-                if inside >> destination & 1:
-                    add(self._join(out, inward), 1 << destination)
-                    inside &= ~(1 << destination)
+            if inside.bit_count() < len(self._members):
+                for destination in positions(inside):
+                    add(self._join(out, self._usual[destination]), 1 << destination)
+                continue
             for inward, members in self._members:
                 if both := members & inside:
                     add(self._join(out, inward), both)
-        return tuple((mask, found[identity]) for identity, mask in masks.items())
+        self._usual_rows[key] = tuple((mask, found[identity]) for identity, mask in masks.items())
+        return self._usual_rows[key]
+
+    def _singled_out(self, usual: Groups, outward: tuple[tuple[Mask, Pieces], ...], special: dict[int, Pieces]) -> Row:
+        found: list[tuple[Mask, tuple[Opinion, ...]]] = []
+        for destination, inward in special.items():
+            out = next(pieces for mask, pieces in outward if mask >> destination & 1)
+            found.append((1 << destination, self._join(out, inward)))
+        return Row(usual, mask_of(special), tuple(found))
 
     def _join(self, out: Pieces, inward: Pieces) -> tuple[Opinion, ...]:
         """Both ends must agree: the source's refusal comes first, as it does on the wire."""
@@ -184,10 +222,10 @@ class _Bound:
             groups = [
                 (both, _agreed(known, opinions) if known else opinions)
                 for mask, known in groups
-                for other, opinions in row
+                for other, opinions in row.groups()
                 if (both := mask & other)
             ]
-        return tuple(group for group in groups if group[1])
+        return Row(tuple(group for group in groups if group[1]))
 
     def rows(self, source: Endpoint) -> list[Row]:
         """The rows of every part that a source is made of: one for a workload, one for each part of addresses."""

@@ -21,7 +21,7 @@ from partner_mesh.analysis.layers import (
     Workload,
 )
 from partner_mesh.analysis.mesh import Mesh, mesh_layers
-from partner_mesh.analysis.network import NetworkLayer
+from partner_mesh.analysis.network import Groups, NetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.results import Decision, Decisions, Results, Row
 from partner_mesh.analysis.security_groups import SecurityGroupLayer
@@ -109,6 +109,7 @@ class Reach:
         self._answers: dict[tuple[int, int, int, PortSet], Sequence[Opinion]] = {}
         # By identity; the values hold what the keys mean, so that no identity is used twice.
         self._states: dict[int, _State] = {}
+        self._shared: dict[tuple[int, PortSet], tuple[list[tuple[Mask, Decisions]], list[tuple[Mask, _State]]]] = {}
         self._decisions: dict[tuple[int, PortSet], tuple[_State, Decisions]] = {}
         self._further: dict[tuple[int, int], tuple[_State, Sequence[Opinion], _State]] = {}
         self._kinds = [self._numbered(layer) for layer in self.layers]
@@ -166,17 +167,36 @@ class Reach:
         return (self.universe.workloads | self.universe.outside) & ~(1 << source)
 
     def _row(self, source: int, wanted: Mask, ports: PortSet) -> Row:
-        found: dict[int, Mask] = {}  # decisions, by identity: they are made once for each kind of answer
+        row = self.network.row(source)
+        closed, still_open = self._usual(row.usual, ports)
+        kept = wanted & ~row.except_for
+        found = [(both, decisions) for mask, decisions in closed if (both := mask & kept)]
+        begun = [(both, state) for mask, state in still_open if (both := mask & kept)]
+        begun += [(both, self._begun(opinions)) for mask, opinions in row.special if (both := mask & wanted)]
+        masks: dict[int, Mask] = {}  # decisions, by identity: they are made once for each kind of answer
         meaning: dict[int, Decisions] = {}
-        for mask, opinions in self.network.row(source):
-            if not (group := mask & wanted):
-                continue
-            begun = self._begun(opinions)
-            for part, state in self._closer(source, group, begun) if begun.left else ((group, begun),):
-                decisions = self._decided(state, ports)
+        for group, state in begun:
+            for part, after in self._closer(source, group, state):
+                decisions = self._decided(after, ports)
                 meaning[id(decisions)] = decisions
-                found[id(decisions)] = found.get(id(decisions), 0) | part
-        return tuple((mask, meaning[each]) for each, mask in found.items() if meaning[each])
+                masks[id(decisions)] = masks.get(id(decisions), 0) | part
+        found += [(mask, meaning[each]) for each, mask in masks.items() if meaning[each]]
+        return tuple(found)
+
+    def _usual(self, groups: Groups, ports: PortSet) -> tuple[list[tuple[Mask, Decisions]], list[tuple[Mask, _State]]]:
+        """What the network layer usually says, decided where it refuses everything, and what it leaves open."""
+        key = (id(groups), ports)
+        if key not in self._shared:
+            closed: list[tuple[Mask, Decisions]] = []
+            still_open: list[tuple[Mask, _State]] = []
+            for mask, opinions in groups:
+                state = self._begun(opinions)
+                if state.left:
+                    still_open.append((mask, state))
+                elif decisions := self._decided(state, ports):
+                    closed.append((mask, decisions))
+            self._shared[key] = closed, still_open
+        return self._shared[key]
 
     def _begun(self, opinions: tuple[Opinion, ...]) -> _State:
         """A pair after the network layer; the layer itself keeps `opinions` alive."""

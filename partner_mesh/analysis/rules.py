@@ -56,6 +56,7 @@ class Rule:
         self._when_ports = [each for each in conditions if isinstance(each, PortSet)]
         shared = [each for each in conditions if isinstance(each, Asked)]
         sources = [_mapping(_mapping(each).get("source")) for each in _list(document.get("from"))]
+        self.callers = _exact_principals(sources)
         self.sources = [[*self._source(each), *shared] for each in sources] or [shared]
         operations = [_mapping(_mapping(each).get("operation")) for each in _list(document.get("to"))]
         self.operations = [self._operation(each) for each in operations] or [_Operation()]
@@ -239,6 +240,14 @@ class _Operation:
     requests: HttpSet = HttpSet.ALL
     asks_http: bool = False
     unknown: str = ""
+
+
+def _exact_principals(sources: Sequence[Mapping[str, Any]]) -> frozenset[str] | None:
+    """The principals outside which a rule matches no mesh identity; None where it names others than by full name."""
+    named = [_texts(each.get("principals")) for each in sources]
+    if not named or not all(named) or any("*" in value for values in named for value in values):
+        return None
+    return frozenset(value for values in named for value in values)
 
 
 class Mentioned:

@@ -101,7 +101,10 @@ class _IntervalSet:
     @classmethod
     def union(cls, sets: Iterable[Self]) -> Self:
         """All of them together."""
-        return cls(normalised(interval for each in sets for interval in each.intervals))
+        found = [each for each in sets if each.intervals]
+        if len(found) == 1:
+            return found[0]
+        return cls(normalised(interval for each in found for interval in each.intervals))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ class StringSet:
         """Whether every string of this set is in the other."""
         if self.language is not None and other.language is None:
             return False  # kept as an automaton because it is more than a short list
+        if self.language is not None and (word := _shortest(self.language)) is not None and word not in other:
+            return False
         return not self - other
 
     def automaton(self) -> Automaton:
@@ -87,6 +89,11 @@ class StringSet:
         What has none of these shapes is shown as `~regex`, by way of state elimination.
         """
         return patterns(self)
+
+
+@lru_cache(maxsize=65536)
+def _shortest(language: Automaton) -> str | None:
+    return language.shortest()
 
 
 def _literals(words: Iterable[str]) -> StringSet:
