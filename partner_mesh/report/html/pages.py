@@ -2,16 +2,22 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from partner_mesh.analysis.comparison import Comparison
+from partner_mesh.analysis.differences import Change
+from partner_mesh.analysis.invariants.finding import Finding
 from partner_mesh.analysis.results import Results
+from partner_mesh.analysis.suppressions import Judged
+from partner_mesh.report.check_json import counts
+from partner_mesh.report.diff_text import object_lines, summary
 from partner_mesh.report.html.payload import payload
 from partner_mesh.report.html.text import embedded, seen
+from partner_mesh.report.sentences import sentences
 
 TITLE: Final = "Who can talk to whom"
 _SCRIPTS: Final = ("data", "dom", "matrix", "explanation", "graph", "partners", "start")
@@ -23,31 +29,33 @@ def page(results: Results, title: str = TITLE) -> str:
     return _rendered("reach.html.j2", title, f'"use strict";(() => {{\n{script}}})();', data=embedded(payload(results)))
 
 
-def check_page(findings: Iterable[Any], title: str = "Findings") -> str:
-    """The report of `check`: findings by severity. A finding has `document()`, as JSON shows it."""
-    rows = [{key: seen(str(value)) for key, value in each.document().items()} for each in findings]
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["severity"]] = counts.get(row["severity"], 0) + 1
-    return _rendered("check.html.j2", title, _source("filter.js"), rows=rows, counts=counts)
+def check_page(judged: Judged, title: str = "Findings") -> str:
+    """The report of `check`: findings by severity, then those that somebody has agreed to bear."""
+    return _rendered(
+        "check.html.j2", title, _source("filter.js"),
+        standing=[(_finding(each), seen(each.remedy)) for each in judged.findings],
+        borne=[(_finding(each), f"{seen(by.reason)} (until {by.expires})") for each, by in judged.suppressed],
+        counts=counts(judged),
+    )  # fmt: skip
 
 
-def diff_page(differences: Any, title: str = "What changes") -> str:
-    """The report of `diff`: sentences on access gained and lost first, then objects.
+def _finding(finding: Finding) -> dict[str, str]:
+    return {key: seen(str(value)) for key, value in finding.document().items()}
 
-    `differences.document()` has lists `gained` and `lost` of sentences or of mappings with a `sentence`, and `objects`
-    of mappings with `change` and `object`; what is missing is left out.
-    """
-    document = differences.document() if hasattr(differences, "document") else differences
+
+def diff_page(comparison: Comparison, title: str = "") -> str:
+    """The report of `diff`: access gained, doubtful and lost in sentences, then objects field by field."""
+    told = sentences(comparison)
     groups = [
-        (name, [_sentence(each) for each in document.get(name) or ()]) for name in ("gained", "lost", "transition")
+        (change.value, [(seen(each.text), each.hop) for each in told if each.change is change]) for change in Change
     ]
-    objects = [{key: seen(str(value)) for key, value in each.items()} for each in document.get("objects") or ()]
-    return _rendered("diff.html.j2", title, _source("filter.js"), groups=groups, objects=objects)
-
-
-def _sentence(change: Any) -> str:
-    return seen(str(change.get("sentence", change)) if isinstance(change, dict) else str(change))
+    return _rendered(
+        "diff.html.j2", title or f"{comparison.subject} against {comparison.against}", _source("filter.js"),
+        summary=seen(summary(comparison)),
+        groups=groups,
+        upgrade=[(seen(reason), seen(remedy)) for reason, remedy in comparison.transitions],
+        objects=[seen(line) for line in object_lines(comparison)],
+    )  # fmt: skip
 
 
 def _rendered(template: str, title: str, script: str, **values: Any) -> str:

@@ -2,14 +2,22 @@
 
 import json
 import re
+from collections.abc import Callable, Sequence
+from datetime import date
 from html.parser import HTMLParser
 
 import pytest
 
+from partner_mesh.analysis.comparison import Comparison
+from partner_mesh.analysis.differences import Access, Change
 from partner_mesh.analysis.invariants.finding import Finding, Severity
+from partner_mesh.analysis.layers import Partner, Workload
+from partner_mesh.analysis.object_changes import ABSENT, FieldChange, ObjectChange, ObjectChanges
+from partner_mesh.analysis.resources import Resource, Source
+from partner_mesh.analysis.suppressions import Judged, Suppression
 from partner_mesh.report.html import check_page, diff_page, page
 from partner_mesh.report.html.text import embedded, seen
-from tests.report.html.sample import HOSTILE, hostile, thousand
+from tests.report.html.sample import HOSTILE, WEB, hostile, requests, thousand
 
 
 class Reader(HTMLParser):
@@ -36,23 +44,35 @@ class Reader(HTMLParser):
             self.text += data
 
 
-def findings() -> list[Finding]:
-    return [Finding(text, Severity.ERROR, text, text, text) for text in HOSTILE]
+def judged(texts: Sequence[str] = HOSTILE) -> Judged:
+    found = [Finding(text, Severity.ERROR, text, text, text, Source(text, 2)) for text in texts]
+    agreed = Suppression("PM001", "*", "agreed: " + " ".join(texts), date(2030, 1, 2))
+    return Judged(tuple(found), ((found[0], agreed),) if found else ())
 
 
-PAGES = {
+def comparison(texts: Sequence[str] = HOSTILE) -> Comparison:
+    objects = [Resource("v1", text, text, text) for text in texts]
+    field = FieldChange(" ".join(texts), ABSENT, " ".join(texts))
+    changed = [ObjectChange(each, each, (field,)) for each in objects]
+    accesses = [
+        Access(Change.GAINED, Partner(text), Workload("Deployment", text, text), WEB, requests(text, text))
+        for text in texts
+    ]
+    changes = ObjectChanges(tuple(objects), tuple(objects), tuple(changed))
+    return Comparison(
+        " ".join(texts), "main", changes, tuple(accesses), transitions=tuple((text, text) for text in texts)
+    )
+
+
+PAGES: dict[str, Callable[[Sequence[str]], str]] = {
     "reach": lambda texts: page(hostile(), " ".join(texts)),
-    "check": lambda texts: check_page(findings(), " ".join(texts)),
-    "diff": lambda texts: diff_page(
-        {"gained": list(texts), "lost": [{"sentence": each} for each in texts],
-         "objects": [{"change": "added", "object": each} for each in texts]},
-        " ".join(texts),
-    ),
-}  # fmt: skip
-PLAIN = {
+    "check": lambda texts: check_page(judged(texts), " ".join(texts)),
+    "diff": lambda texts: diff_page(comparison(texts)),
+}
+PLAIN: dict[str, Callable[[], str]] = {
     "reach": lambda: page(thousand(partners=3, workloads=3)),
-    "check": lambda: check_page([]),
-    "diff": lambda: diff_page({}),
+    "check": lambda: check_page(Judged(())),
+    "diff": lambda: diff_page(comparison(())),
 }
 
 
@@ -109,4 +129,13 @@ def test_a_thousand_partners_fit_into_a_page() -> None:
 
 
 def test_no_findings_are_said_to_be_none() -> None:
-    assert "No findings." in check_page([])
+    assert "No findings." in check_page(Judged(()))
+
+
+def test_what_is_suppressed_is_shown_with_its_reason_and_day() -> None:
+    assert "agreed: x (until 2030-01-02)" in check_page(judged(["x"]))
+
+
+def test_access_comes_before_objects() -> None:
+    made = diff_page(comparison(["acme"]))
+    assert made.index("acme may now") < made.index("<summary>Objects")
