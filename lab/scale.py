@@ -58,25 +58,21 @@ class Size:
     gateway_bytes: int
     sidecar_bytes: int
     egress_bytes: int
+    bytes_each: int  # what one partner more costs all gateways, the egress gateway and one sidecar together
     gateway_memory: float
     sidecar_memory: float
     egress_memory: float
     istiod_memory: float
     load_average: float
 
-    @property
-    def bytes_each(self) -> float:
-        """Bytes of configuration that one partner costs its gateway and the application's sidecar together."""
-        return (self.gateway_bytes * self.shards + self.sidecar_bytes) / self.shape.partners
-
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "bytes_each": round(self.bytes_each)}
+        return asdict(self)
 
 
 SHAPES: Final = (
     Shape(10, "sidecar"), Shape(100, "sidecar"), Shape(300, "sidecar"), Shape(1000, "sidecar"),
-    Shape(1000, "sidecar", 250), Shape(10, "edge"), Shape(100, "edge"), Shape(300, "edge"),
+    Shape(1000, "sidecar", 250), Shape(10, "edge"), Shape(50, "edge"), Shape(100, "edge"), Shape(300, "edge"),
 )  # fmt: skip
 
 
@@ -90,12 +86,14 @@ def measured(stack: Stack, shape: Shape, report: Callable[[str], None]) -> Size:
         lab.enforce(enforcing=False)
         calls = [c for c in callers(config, [*base, *later]) if c.partner == config.partners[-1].name]
         lab.operate("surround", later)
+        before = _total(lab, config)
         began, ended = lab.operate("write", later)
         usable = _working(lab, calls, ended)
         time.sleep(REST)
         change = _change(lab, config, calls[0])
         time.sleep(REST)
-        return _size(lab, config, shape, (len(later), ended - began, usable, change))
+        each = round((_total(lab, config) - before) / (shape.partners - 1))
+        return _size(lab, config, shape, _Timed(len(later), ended - began, usable, change), each)
 
 
 def parted(documents: Iterable[Document], first: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -137,15 +135,41 @@ def _change(lab: Lab, config: Stack, call: Caller) -> float | None:
     return time.monotonic() - began if seen.permitted else None
 
 
-def _size(lab: Lab, config: Stack, shape: Shape, timed: tuple[int, float, float | None, float | None]) -> Size:
-    objects, write, usable, change = timed
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    objects: int
+    write: float
+    usable: float | None
+    change: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pods:
+    """Keys of those that hold partners' configuration."""
+
+    partner: list[str]
+    sidecar: list[str]
+    egress: list[str]
+
+
+def _pods(lab: Lab, config: Stack) -> _Pods:
     keys = lab.status()["proxies"]
-    partner = [key for name, _ in config.gateways("ingress", "partner") for key in keys if _is_shard(key, name)]
-    egress = [key for name, _ in config.gateways("egress") for key in keys if _is_shard(key, name)]
     application = config.partners[0].inbound[0].routes[0].to.partition(":")[0]
     namespace = config.applications[application].namespace
-    sidecar = [key for key in keys if key.startswith(f"{namespace}/{application}")]
-    memory = lab.operate("memory")
+    return _Pods(
+        [key for name, _ in config.gateways("ingress", "partner") for key in keys if is_shard(key, name)],
+        [key for key in keys if key.startswith(f"{namespace}/{application}")],
+        [key for name, _ in config.gateways("egress") for key in keys if is_shard(key, name)],
+    )
+
+
+def _total(lab: Lab, config: Stack) -> int:
+    pods = _pods(lab, config)
+    return sum(configuration(lab, key) for key in [*pods.partner, pods.sidecar[0], *pods.egress])
+
+
+def _size(lab: Lab, config: Stack, shape: Shape, timed: _Timed, each: int) -> Size:
+    pods, memory = _pods(lab, config), lab.operate("memory")
 
     def envoys(several: Sequence[str]) -> float:
         return max(float(memory[key.replace("/", ".")].get("envoy", 0.0)) for key in several)
@@ -155,15 +179,16 @@ def _size(lab: Lab, config: Stack, shape: Shape, timed: tuple[int, float, float 
 
     istiod = max(sum(each.values()) for name, each in memory.items() if name.startswith("istio-system.istiod"))
     return Size(
-        shape, len(partner), objects, write, usable, change,
-        told(partner), told(sidecar), told(egress),
-        envoys(partner), envoys(sidecar), envoys(egress), istiod, os.getloadavg()[0],
+        shape, len(pods.partner), timed.objects, timed.write, timed.usable, timed.change,
+        told(pods.partner), told(pods.sidecar), told(pods.egress), each,
+        envoys(pods.partner), envoys(pods.sidecar), envoys(pods.egress), istiod, os.getloadavg()[0],
     )  # fmt: skip
 
 
-def _is_shard(key: str, gateway: str) -> bool:
-    namespace, _, name = key.partition("/")
-    return namespace == f"istio-{name}" and (name == gateway or name.startswith(f"{gateway}-"))
+def is_shard(key: str, gateway: str) -> bool:
+    """Whether a pod is of a gateway or of a shard that formed beside it."""
+    namespace = key.partition("/")[0]
+    return namespace == f"istio-{gateway}" or namespace.startswith(f"istio-{gateway}-")
 
 
 def configuration(lab: Lab, pod: str) -> int:

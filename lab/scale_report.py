@@ -42,7 +42,7 @@ def _row(size: Size) -> tuple[str, ...]:
         str(size.shape.partners), size.shape.enforce_at, str(size.shards), *(
             f"{count / 1000:.0f}" for count in (size.gateway_bytes, size.sidecar_bytes, size.egress_bytes)
         ),
-        f"{size.bytes_each:.0f}", f"{size.write:.1f} s", _seconds(size.usable), _seconds(size.change), *(
+        str(size.bytes_each), f"{size.write:.1f} s", _seconds(size.usable), _seconds(size.change), *(
             f"{mebibytes:.0f}"
             for mebibytes in (size.gateway_memory, size.sidecar_memory, size.egress_memory, size.istiod_memory)
         ),
