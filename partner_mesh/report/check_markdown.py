@@ -1,9 +1,9 @@
 """Findings for a pull request or a page: a table, the worst first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from partner_mesh.analysis.invariants import Severity
+from partner_mesh.analysis.invariants import Finding, Severity
 from partner_mesh.analysis.suppressions import Judged
 from partner_mesh.report.check_text import summary
 from partner_mesh.report.diff_markdown import fitting
@@ -27,14 +27,14 @@ def lines(judged: Judged) -> Iterator[str]:
     yield "### Invariants"
     yield ""
     yield f"{summary(judged)}"
-    if judged.findings:
+    known = [each for each in judged.findings if each.severity is Severity.INFO]
+    yield from _table([each for each in judged.findings if each.severity is not Severity.INFO])
+    if known:
         yield ""
-        yield "| | rule | object | why | remedy |"
-        yield "|---|---|---|---|---|"
-    for each in sorted(judged.findings, key=lambda finding: finding.severity.rank):
-        at = f"<br>{each.source}" if each.source.file else ""
-        cells = (MARKS[each.severity], each.identifier, f"`{each.object}`{at}", each.reason, each.remedy)
-        yield f"| {' | '.join(cell(one) for one in cells)} |"
+        yield f"<details><summary>{len(known)} worth knowing</summary>"
+        yield from _table(known)
+        yield ""
+        yield "</details>"
     if judged.suppressed:
         yield ""
         yield f"<details><summary>{len(judged.suppressed)} suppressed</summary>"
@@ -43,6 +43,18 @@ def lines(judged: Judged) -> Iterator[str]:
             yield f"- {finding.identifier} `{finding.object}` until {by.expires}: {by.reason}"
         yield ""
         yield "</details>"
+
+
+def _table(findings: Sequence[Finding]) -> Iterator[str]:
+    """The worst first; nothing for none."""
+    if findings:
+        yield ""
+        yield "| | rule | object | why | remedy |"
+        yield "|---|---|---|---|---|"
+    for each in sorted(findings, key=lambda finding: finding.severity.rank):
+        at = f"<br>{each.source}" if each.source.file else ""
+        cells = (MARKS[each.severity], each.identifier, f"`{each.object}`{at}", each.reason, each.remedy)
+        yield f"| {' | '.join(cell(one) for one in cells)} |"
 
 
 def cell(text_: str) -> str:
