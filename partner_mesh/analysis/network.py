@@ -102,11 +102,8 @@ class NetworkLayer:
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What is said of one pair; either end may also be addresses that are no single part of the outside."""
         bound = self._now()
-        rows = bound.rows(source)
-        ends = bound.ends(destination)
-        wanted = mask_of(ends)
-        found = {id(opinions): opinions for row in rows for mask, opinions in row.groups() if mask & wanted}
-        first, *others = found.values()
+        pairs = (bound.pair(one, other) for one in bound.ends(source) for other in bound.ends(destination))
+        first, *others = {id(opinions): opinions for opinions in pairs}.values()
         answer: tuple[Opinion, ...] = first
         for each in others:
             answer = _agreed(answer, each) if each != answer else answer
@@ -170,6 +167,15 @@ class _Bound:
             self._rows[key] = self._singled_out(usual, outward, special)
         return self._rows[key]
 
+    def pair(self, source: int, destination: int) -> tuple[Opinion, ...]:
+        """What is said of one pair of positions."""
+        out, inward = FREE, FREE
+        if isinstance(self.universe.endpoints[source], Workload):
+            out = self.evaluator.table(source, "egress").of(destination)
+        if isinstance(self.universe.endpoints[destination], Workload):
+            inward = self._special.get(source, {}).get(destination) or self._usual[destination]
+        return self._join(out, inward)
+
     def _usual_row(self, outward: tuple[tuple[Mask, Pieces], ...]) -> Groups:
         """What a source gets of destinations that do not single it out, from its own tables."""
         key = tuple((mask, id(pieces)) for mask, pieces in outward)
@@ -218,7 +224,8 @@ class _Bound:
     def _partner_row(self, partner: Partner) -> Row:
         """What holds for every address that the partner calls from."""
         groups: list[tuple[Mask, tuple[Opinion, ...]]] = [(self.universe.everybody, ())]
-        for row in self.rows(partner):
+        parts = {id(row): row for row in (self.row(end) for end in self.ends(partner))}
+        for row in parts.values():
             groups = [
                 (both, _agreed(known, opinions) if known else opinions)
                 for mask, known in groups
@@ -226,11 +233,6 @@ class _Bound:
                 if (both := mask & other)
             ]
         return Row(tuple(group for group in groups if group[1]))
-
-    def rows(self, source: Endpoint) -> list[Row]:
-        """The rows of every part that a source is made of: one for a workload, one for each part of addresses."""
-        found = {id(row): row for row in (self.row(end) for end in self.ends(source))}
-        return list(found.values())
 
     def ends(self, endpoint: Endpoint) -> list[int]:
         """The positions that an endpoint is made of."""

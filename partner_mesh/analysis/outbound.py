@@ -4,7 +4,7 @@ The host is one of the registry (ServiceEntry). The sidecar's routes for it deci
 gateway the server, its policies and its own routes do. What leaves, and how it is secured, is the last stage.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ class Egress:
             if host.external and host.service is None
         ]
         hosts += [each for each in self.mesh.registry.wildcards if each.external]
+        told = _told(hosts)
         by_namespace: dict[str, list[Host]] = {}
         for endpoint in self.mesh.world.workloads:
             bond = self.mesh.bond(endpoint)
@@ -66,8 +67,9 @@ class Egress:
                 continue
             namespace = bond.pods.namespace
             if namespace not in by_namespace:
-                by_namespace[namespace] = [each for each in hosts if bond.scope.sees(each)]
-            for host in by_namespace[namespace] if not bond.scope.resource else hosts:
+                places = sorted({*told.get("*", ()), *told.get(namespace, ())})
+                by_namespace[namespace] = [hosts[place] for place in places]
+            for host in by_namespace[namespace]:
                 if bond.scope.sees(host):
                     yield from self.between(bond, host)
 
@@ -234,3 +236,12 @@ _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169
             "224.0.0.0/3", "0.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128", "ff00::/8")  # fmt: skip
 
 __all__ = ["Egress", "Exit", "Fate"]
+
+
+def _told(hosts: Sequence[Host]) -> dict[str, list[int]]:
+    """Namespace, or `*` for all → the places of the hosts that are exported to it."""
+    found: dict[str, list[int]] = {}
+    for place, host in enumerate(hosts):
+        for each in host.exports:
+            found.setdefault(host.namespace if each == "." else each, []).append(place)
+    return found

@@ -160,6 +160,7 @@ class Evaluator:
         self.tiers = tuple(tiers)
         self.universe = universe
         self._tables: dict[object, Table] = {}
+        self._known: dict[tuple[int, Direction], Table] = {}
         self._by_subject: list[dict[int, list[Policy]]] = []
         for tier in self.tiers:
             found: dict[int, list[Policy]] = {}
@@ -170,6 +171,12 @@ class Evaluator:
 
     def table(self, position: int, direction: Direction) -> Table:
         """What is decided for the workload at a position."""
+        known = self._known.get((position, direction))
+        if known is None:
+            known = self._known[position, direction] = self._found(position, direction)
+        return known
+
+    def _found(self, position: int, direction: Direction) -> Table:
         applying = tuple(self._applying(position, direction))
         named = {
             term

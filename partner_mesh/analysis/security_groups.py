@@ -149,6 +149,10 @@ class SecurityGroupLayer:
 
     def unheld(self) -> Sequence[tuple[str, Group]]:
         """The groups that no workload holds: nodes', load balancers', the control plane's."""
+        return self._unheld
+
+    @cached_property
+    def _unheld(self) -> list[tuple[str, Group]]:
         return [(name, group) for name, group in self._groups.items() if name not in self._used]
 
     def _apart(self, source: Endpoint, destination: Endpoint) -> bool:
