@@ -22,14 +22,18 @@ def crowd(stack: Stack, count: int, *, enforce_at: EnforceAt, per_gateway: int |
         raise LabError(f"lab scale: no partner of {stack.name} goes both ways over HTTP: there is none to copy")
     blocks = ipaddress.IPv4Network(RANGES).subnets(new_prefix=RANGE_PREFIX)
     partners = tuple(_copy(model, number, str(block)) for number, block in zip(range(count), blocks, strict=False))
+    return enforced(stack, enforce_at, per_gateway).model_copy(update={"partners": partners})
+
+
+def enforced(stack: Stack, enforce_at: EnforceAt, per_gateway: int | None = None) -> Stack:
+    """The stack with its partner gateways' `enforceAt` and `maxPartners` set."""
     gateways = {
         name: gateway
         if (gateway.direction, gateway.exposure) != ("ingress", "partner")
         else gateway.model_copy(update={"enforce_at": enforce_at, "max_partners": per_gateway})
         for name, gateway in stack.platform.gateways.items()
     }
-    platform = stack.platform.model_copy(update={"gateways": gateways})
-    return stack.model_copy(update={"partners": partners, "platform": platform})
+    return stack.model_copy(update={"platform": stack.platform.model_copy(update={"gateways": gateways})})
 
 
 def _both_ways(partner: Partner) -> bool:

@@ -72,7 +72,7 @@ class Size:
 
 SHAPES: Final = (
     Shape(10, "sidecar"), Shape(100, "sidecar"), Shape(300, "sidecar"), Shape(1000, "sidecar"),
-    Shape(1000, "sidecar", 250), Shape(10, "edge"), Shape(50, "edge"), Shape(100, "edge"), Shape(300, "edge"),
+    Shape(300, "sidecar", 100), Shape(10, "edge"), Shape(50, "edge"), Shape(100, "edge"), Shape(300, "edge"),
 )  # fmt: skip
 
 

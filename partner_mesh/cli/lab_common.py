@@ -1,9 +1,11 @@
 """What the verbs of `partner-mesh lab` share: their arguments, how they tell what happens, how they end."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -27,11 +29,16 @@ def progress(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
 @contextmanager
 def faults() -> Iterator[None]:
-    """What the lab cannot do here, said and done: exit status 2."""
+    """What the lab cannot do here, said and done: exit status 2. Told to end, it stops its labs before it does."""
     from lab import LabError  # noqa: PLC0415
 
+    signal.signal(signal.SIGTERM, _end)
     try:
         yield
     except LabError as error:

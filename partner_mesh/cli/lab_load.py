@@ -2,6 +2,7 @@
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,19 @@ from partner_mesh.cli import stack as stacks
 from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
 
 
-def load(
+class Way(StrEnum):
+    """Where partners' requests are judged."""
+
+    SIDECAR = "sidecar"
+    EDGE = "edge"
+
+
+def load(  # noqa: PLR0917  # each is an option of the command
     stack: StackName = "dev",
     case: Annotated[list[str] | None, typer.Option("--case", help="Only these, in order; all without it.")] = None,
     requests: Annotated[int, typer.Option(min=100, max=50_000, help="At least so many in each case.")] = 10_000,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Requests a second, over all callers.")] = 100.0,
+    enforce_at: Annotated[Way | None, typer.Option(help="Instead of what the stack's partner gateways say.")] = None,
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
@@ -23,6 +32,7 @@ def load(
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
         from lab import LabError  # noqa: PLC0415
+        from lab.crowd import enforced  # noqa: PLC0415
         from lab.faults import CASES, played  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
         from lab.ground import Ground  # noqa: PLC0415
         from lab.load_report import table  # noqa: PLC0415
@@ -31,7 +41,7 @@ def load(
         if unknown := [name for name in case or () if name not in known]:
             raise LabError(f"lab load: there is no case {', '.join(unknown)}; there are {', '.join(known)}")
         outcomes = []
-        ground = Ground.open(config, progress)
+        ground = Ground.open(config if enforce_at is None else enforced(config, enforce_at.value), progress)
         with ground.lab:
             for name in case or known:
                 outcomes.append(played(known[name], ground, rate=rate, requests=requests))
@@ -49,7 +59,7 @@ def load(
 def scale(
     stack: StackName = "dev",
     partners: Annotated[list[int] | None, typer.Option(min=1, max=2000, help="Only rows with so many.")] = None,
-    enforce_at: Annotated[str | None, typer.Option(help="Only sidecar, or only edge.")] = None,
+    enforce_at: Annotated[Way | None, typer.Option(help="Only rows that judge there.")] = None,
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
@@ -68,7 +78,10 @@ def scale(
         if not wanted:
             listed = ", ".join(f"{shape.partners} {shape.enforce_at}" for shape in SHAPES)
             raise LabError(f"lab scale: no row is so; there are {listed}")
-        sizes = [measured(config, shape, progress) for shape in wanted]
+        sizes = []
+        for shape in wanted:
+            sizes.append(measured(config, shape, progress))
+            progress(table(sizes[-1:]))  # a row takes minutes: who waits shall see each
     typer.echo(json.dumps([size.document() for size in sizes], indent=1) if output is Format.JSON else table(sizes))
     if list(misses(sizes)):
         raise typer.Exit(1)
