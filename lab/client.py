@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from cryptography import x509
 
 from lab import http, http2
-from lab.network import OUTSIDE, inside
+from lab.network import OUTSIDE, as_proxy, inside
 from lab.pki import Pair
 from lab.probe import ClientCertificate, Observation, Outcome, Probe, Protocol
 
@@ -99,7 +99,7 @@ async def _asked(
 
 async def connected(probe: Probe, route: Route) -> socket.socket:
     """A TCP connection from the namespace and address that a probe starts at. Raises OSError."""
-    with inside(route.netns):
+    with inside(route.netns), as_proxy(probe.unproxied):
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     connection.setblocking(False)  # noqa: FBT003  # the standard library's name
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

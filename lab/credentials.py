@@ -88,6 +88,11 @@ class Credentials:
                 pair = self.authority(OURS).issue(name, [f"{name}.clients.invalid"])
                 yield _secret(namespace, name, pair, self.authority(f"{namespace}/{name}"))
 
+        for (namespace, name), keys in _asked(world).items():
+            values = {key: base64.b64encode(token(name).encode()).decode() for key in keys}
+            metadata = {"name": name, "namespace": namespace}
+            yield {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": values}
+
     def remote_context(self, remote: Remote, port: int) -> ssl.SSLContext:
         """What a partner's server shows and asks for: our client certificate where our rule says MUTUAL."""
         settings = remote.tls.get(port, {})
@@ -101,6 +106,22 @@ class Credentials:
             context.load_verify_locations(cadata=self.authority(OURS).certificate.decode())
         record_server_name(context)
         return context
+
+
+def token(secret: str) -> str:
+    """What the Secret of a partner's token holds in the lab."""
+    return f"lab-value-of-{secret}"
+
+
+def _asked(world: World) -> dict[tuple[str, str], dict[str, None]]:
+    """Secrets that pods take into their environment: namespace and name → keys."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for workload in world.workloads.values():
+        for container in workload.template["spec"].get("containers", ()):
+            for variable in container.get("env") or ():
+                if (reference := variable.get("valueFrom", {}).get("secretKeyRef")) is not None:
+                    found.setdefault((workload.namespace, reference["name"]), {})[reference["key"]] = None
+    return found
 
 
 MUTUAL: Final = frozenset({"MUTUAL", "OPTIONAL_MUTUAL"})

@@ -18,6 +18,7 @@ class Expect:
     path: str | None = None  # as the server at the end sees it
     client_names: tuple[str, ...] = ()  # names in the client certificate that the server at the end sees
     absent: tuple[str, ...] = ()  # headers that must not reach it
+    headers: tuple[tuple[str, str], ...] = ()  # headers that it must see, with their values
 
     def differences(self, seen: Observation) -> list[str]:
         """Why an observation is not what was expected; empty if it is."""
@@ -41,5 +42,8 @@ class Expect:
         names = at_the_end.get("tls", {}).get("clientNames", [])
         if self.client_names and not set(self.client_names) & set(names):
             yield f"expected our certificate {' or '.join(self.client_names)}, got {names or 'none'}"
+        for name, value in self.headers:
+            if (got := at_the_end.get("headers", {}).get(name)) != value:
+                yield f"expected the header {name}: {value} to arrive, got {got}"
         if leaked := sorted(set(self.absent) & set(at_the_end.get("headers", ()))):
             yield f"headers that must stay inside have left: {', '.join(leaked)}"

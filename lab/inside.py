@@ -7,7 +7,7 @@ from typing import Final
 from lab import paths
 from lab.expect import CUT, Expect
 from lab.inward import versions
-from lab.probe import OUTSIDE, Probe, Protocol, Token
+from lab.probe import MESH, OUTSIDE, ClientCertificate, Probe, Protocol, Token
 from lab.scenarios import Scenario
 from partner_mesh.config.application import Application, ApplicationPort, EndUsers, WebRoute
 from partner_mesh.config.stack import Stack
@@ -28,6 +28,9 @@ def callers(stack: Stack, outsider: str | None) -> Iterator[Scenario]:
                     allowed = replace(right, method=method, path=path)
                     about = f"{other} to {name}:{port_name}"
                     yield Scenario("mesh callers", about, allowed, Expect(versions(stack, name)))
+                    pod = versions(stack, name)[0]
+                    around = _around_its_sidecar(stack, other, replace(allowed, to=pod, port=port.target))
+                    yield Scenario("mesh: right principal", about, around, Expect((pod,)))
                     if caller.paths and port.protocol != "tcp":
                         strange = replace(allowed, path=paths.strange(caller.paths)[0])
                         yield Scenario("mesh strangers", f"{about}{strange.path}", strange, REFUSED)
@@ -46,7 +49,16 @@ def _strangers(stack: Stack, other: str, name: str, right: Probe, port: Applicat
     by_address = replace(right, to=pod, port=port.target)
     yield Scenario("mesh strangers", f"{other} to {right.to}:{right.port}", right, REFUSED)
     yield Scenario("mesh strangers", f"{other} to {pod}:{port.target}", by_address, REFUSED)
-    yield Scenario("mesh: wrong principal", f"{other} to {pod}:{port.target}", by_address, REFUSED)
+    around = _around_its_sidecar(stack, other, by_address)
+    refused = Expect(outcomes=CUT) if port.protocol in {"tcp", "tls"} else Expect(outcomes=("answered",), statuses=(403,))
+    yield Scenario("mesh: wrong principal", f"{other} to {pod}:{port.target}", around, refused)
+
+
+def _around_its_sidecar(stack: Stack, application: str, probe: Probe) -> Probe:
+    """The call of a program that has got around its sidecar and holds its workload's own certificate."""
+    namespace, mesh = stack.applications[application].namespace, stack.platform.mesh
+    identity = f"spiffe://{mesh.trust_domain}/ns/{namespace}/sa/{application}"
+    return replace(probe, unproxied=True, server_name="", certificate=ClientCertificate(MESH, (identity,)))
 
 
 def _call(stack: Stack, source: str, name: str, application: Application, port: ApplicationPort) -> Probe:

@@ -6,6 +6,7 @@ start pilot-agent, its volumes become files. Only what a container image would s
 bootstrap template are, and that proxies run with group 1337 (not user 1337, who could not read root's cache).
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -189,15 +190,26 @@ class Kubelet:
 
     def _environment(self, pod: Pod, container: Mapping[str, Any]) -> dict[str, str]:
         environment: dict[str, str] = {}
-        for variable in container.get("env", ()):
-            value = (
-                variable.get("value", "")
-                if "valueFrom" not in variable
-                else _value_from(pod.document, variable["valueFrom"], container)
-            )
+        for variable in container.get("env") or ():
+            source = variable.get("valueFrom")
+            value: str | None = variable.get("value", "")
+            if source is not None and "secretKeyRef" in source:
+                value = self._secret_key(pod, source["secretKeyRef"])
+            elif source is not None:
+                value = _value_from(pod.document, source, container)
             if value is not None:
                 environment[variable["name"]] = _expanded([value], environment)[0]
         return environment
+
+    def _secret_key(self, pod: Pod, reference: Mapping[str, Any]) -> str | None:
+        """A Secret's value; None where it is missing and may be."""
+        metadata = {"name": reference["name"], "namespace": pod.workload.namespace}
+        found = self.api.get({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}) or {}
+        if (value := found.get("data", {}).get(reference["key"])) is not None:
+            return base64.b64decode(value).decode()
+        if reference.get("optional"):
+            return None
+        raise LabError(f"{pod.workload.key}: its environment needs {reference['key']} of Secret {reference['name']}")
 
 
 def _value_from(pod: Mapping[str, Any], source: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:
@@ -206,7 +218,7 @@ def _value_from(pod: Mapping[str, Any], source: Mapping[str, Any], container: Ma
     if (resource := source.get("resourceFieldRef")) is not None:
         return CPU_LIMIT if resource["resource"].endswith(".cpu") else None  # memory: not limited here
     raise LabError(
-        f"container {container['name']}: the lab resolves fieldRef and resourceFieldRef, not {sorted(source)}"
+        f"container {container['name']}: the lab resolves fieldRef, resourceFieldRef, secretKeyRef, not {sorted(source)}"
     )
 
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import Final
 
 from lab import paths
+from lab.credentials import token
 from lab.expect import Expect
 from lab.inward import versions
 from lab.probe import Probe, Protocol
 from lab.scenarios import Scenario
 from lab.world import Remote
-from partner_mesh.config.partner import Outbound
+from partner_mesh.config.partner import Outbound, Partner
 from partner_mesh.config.stack import Stack
+from partner_mesh.specs.entry import entry_name
 
 CAPTURED_PORT: Final = 80  # applications call a partner's host in plain HTTP; TLS is the egress gateway's business
 INTERNAL: Final = (
@@ -22,6 +24,7 @@ INTERNAL: Final = (
 REFUSED: Final = Expect(
     outcomes=("answered", "filtered", "refused", "reset", "silent", "unresolved"), statuses=(403, 404, 502, 503)
 )
+UNKNOWN_HOST: Final = replace(REFUSED, statuses=(502,))  # the sidecar's answer to what it was not told of
 METADATA: Final = "169.254.169.254"
 
 
@@ -32,8 +35,8 @@ def scenarios(stack: Stack, remotes: Mapping[str, Remote]) -> Iterator[Scenario]
             for caller in outbound.callers:
                 right = _call(stack, outbound, caller)
                 names = _our_names(remotes.get(outbound.host))
-                yield Scenario("outward", f"{caller} to {outbound.host}", right, _arrival(outbound, right, names))
-                yield from _alias(stack, outbound, caller, names)
+                yield Scenario("outward", f"{caller} to {outbound.host}", right, _arrival(partner, outbound, right, names))
+                yield from _alias(stack, partner, outbound, caller, names)
                 if outbound.protocol != "tcp":
                     yield from _requests(outbound, right, caller)
             yield from _others(stack, outbound, remotes)
@@ -52,11 +55,15 @@ def _call(stack: Stack, outbound: Outbound, caller: str) -> Probe:
     return Probe(source, outbound.host, CAPTURED_PORT, outbound.host, method, path, headers=headers, protocol=protocol)
 
 
-def _arrival(outbound: Outbound, probe: Probe, names: tuple[str, ...]) -> Expect:
+def _arrival(partner: Partner, outbound: Outbound, probe: Probe, names: tuple[str, ...]) -> Expect:
     if outbound.protocol == "tcp":
         return Expect((outbound.host,), client_names=names)
     path = paths.rewritten(outbound.paths[0], outbound.rewrite) if outbound.paths else probe.path
-    return Expect((outbound.host,), statuses=(200,), path=path, client_names=names, absent=INTERNAL)
+    headers: tuple[tuple[str, str], ...] = ()
+    if (wanted := outbound.token) is not None:
+        value = token(f"{entry_name(partner.name, outbound.label)}.token")
+        headers = ((wanted.header.lower(), f"{wanted.scheme} {value}".strip()),)
+    return Expect((outbound.host,), (), (200,), path, names, INTERNAL, headers)
 
 
 def _our_names(remote: Remote | None) -> tuple[str, ...]:
@@ -70,14 +77,14 @@ def _our_names(remote: Remote | None) -> tuple[str, ...]:
     )
 
 
-def _alias(stack: Stack, outbound: Outbound, caller: str, names: tuple[str, ...]) -> Iterator[Scenario]:
+def _alias(stack: Stack, partner: Partner, outbound: Outbound, caller: str, names: tuple[str, ...]) -> Iterator[Scenario]:
     """The older way to write the same call: an internal name, a prefix for each partner."""
     if outbound.alias is None or outbound.protocol == "tcp":
         return
     right, alias = _call(stack, outbound, caller), outbound.alias
     path = f"{alias.prefix.rstrip('/')}{right.path}"
     probe = replace(right, to=alias.host, host=alias.host, port=alias.port, path=path)
-    yield Scenario("alias", f"{caller} to {alias.host}{path}", probe, _arrival(outbound, right, names))
+    yield Scenario("alias", f"{caller} to {alias.host}{path}", probe, _arrival(partner, outbound, right, names))
 
 
 def _requests(outbound: Outbound, right: Probe, caller: str) -> Iterator[Scenario]:
@@ -94,7 +101,9 @@ def _others(stack: Stack, outbound: Outbound, remotes: Mapping[str, Remote]) -> 
     right = _call(stack, outbound, outbound.callers[0])
     for name in [name for name in stack.applications if name not in outbound.callers][:3]:
         probe = replace(right, source=versions(stack, name)[0])
-        yield Scenario("outward caller", f"{name} to {outbound.host}", probe, REFUSED)
+        # Who shares a namespace with a caller knows the host and is refused by policy; others do not even know it.
+        told = any(stack.applications[c].namespace == stack.applications[name].namespace for c in outbound.callers)
+        yield Scenario("outward caller", f"{name} to {outbound.host}", probe, REFUSED if told else UNKNOWN_HOST)
     if (remote := remotes.get(outbound.host)) is None:
         return
     for name in [outbound.callers[0], *(n for n in stack.applications if n not in outbound.callers)][:2]:

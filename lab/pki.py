@@ -69,6 +69,14 @@ class Authority:
         )
         return cls(name, certificate.public_bytes(serialization.Encoding.PEM), certificate, key)
 
+    @classmethod
+    def of(cls, name: str, certificate: bytes, key: bytes) -> "Authority":
+        """One that exists, from PEM."""
+        loaded = serialization.load_pem_private_key(key, None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            raise TypeError(f"{name}: a key of a kind that signs no certificates")
+        return cls(name, certificate, x509.load_pem_x509_certificate(certificate), loaded)
+
     def issue(
         self,
         common_name: str,
@@ -88,12 +96,17 @@ class Authority:
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
                 critical=False,
             )
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(self._identifier(), critical=False)
         )
         if names:
             draft = draft.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         signed = draft.sign(self._key, hashes.SHA256())
         return Pair(signed.public_bytes(serialization.Encoding.PEM), _pem(key))
+
+    def _identifier(self) -> x509.AuthorityKeyIdentifier:
+        """As the root writes it: Go makes its own from another hash than RFC 5280's first method."""
+        found = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found.value)
 
 
 def signing_key() -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ Outcome = Literal["answered", "filtered", "refused", "reset", "handshake", "time
 Protocol = Literal["http", "h2", "tcp"]
 
 OUTSIDE = "outside"
+MESH = "mesh"  # the authority of workload certificates: istiod
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Probe:
     timeout: float = 5.0  # seconds for the whole
     protocol: Protocol = "http"
     token: Token | None = None
+    unproxied: bool = False  # from a pod, but not by its sidecar: what a program does that has got around it
 
     def document(self) -> dict[str, Any]:
         """For JSON."""

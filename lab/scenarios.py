@@ -44,7 +44,8 @@ KINDS: Final[Mapping[str, str]] = {
     "mesh callers": "Applications reach those that they are declared to call",
     "mesh strangers": "Other applications do not, by their Service or by a pod's address",
     "mesh: plain text": "Were the packet let through, plain text would be cut by the sidecar (STRICT)",
-    "mesh: wrong principal": "Were the packet let through, a wrong identity would be refused by the policy",
+    "mesh: right principal": "A caller's own identity, without its sidecar and packet rules, is what lets it in",
+    "mesh: wrong principal": "Another workload's identity, without its sidecar and packet rules, is refused",
     "metadata": "No application reaches the cloud's metadata service",
     "internet": "No application reaches the Internet",
 }

@@ -5,6 +5,7 @@ runs on a thread of its own, because meanwhile the event loop must answer DNS qu
 """
 
 import asyncio
+import base64
 import ipaddress
 import time
 import urllib.error
@@ -25,15 +26,15 @@ from lab.credentials import PUBLIC, Credentials
 from lab.kubelet import Kubelet
 from lab.network import NODE, OUTSIDE, Endpoint, Network, run
 from lab.overlay import overlay
-from lab.probe import Observation, Probe
+from lab.pki import Authority
+from lab.probe import MESH, Observation, Probe
 from lab.process import Processes
 from lab.servers import Servers, serve_names
 from lab.tools import Tools
-from lab.world import DNS_ADDRESS, POD_RANGE, Document, Workload, World, endpoints, world
+from lab.world import DNS_ADDRESS, OUTSIDE_ADDRESS, POD_RANGE, Document, Workload, World, endpoints, world
 
 T = TypeVar("T")
 ISTIOD: Final = "istiod"
-OUTSIDE_ADDRESS: Final = "192.0.2.1"
 # Kinds that must be there before others can refer to them or be admitted.
 FIRST: Final = (
     "Namespace",
@@ -111,6 +112,8 @@ class Session:
         route = await self.route(probe)
         if route is None:
             return Observation("unresolved")
+        if probe.certificate is not None and probe.certificate.authority == MESH:
+            await self.aside(self._know_mesh)
         if probe.token is not None:
             bearer = {"authorization": f"Bearer {self.credentials.signed(probe.token)}"}
             probe = replace(probe, headers={**probe.headers, **bearer})
@@ -176,6 +179,16 @@ class Session:
         self.servers.close()
         self.processes.stop_all()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _know_mesh(self) -> None:
+        """Istiod's own authority, so that probes can carry the identity of a workload."""
+        if MESH not in self.credentials.authorities:
+            metadata = {"name": "istio-ca-secret", "namespace": "istio-system"}
+            found = (self.api.get({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}) or {}).get("data", {})
+            if "ca-key.pem" not in found:
+                raise LabError("istiod has no authority of its own in Secret istio-system/istio-ca-secret")
+            certificate, key = (base64.b64decode(found[name]) for name in ("ca-cert.pem", "ca-key.pem"))
+            self.credentials.authorities[MESH] = Authority.of(MESH, certificate, key)
 
     def _owned(self, address: str) -> bool:
         own = ipaddress.IPv4Address(address)

@@ -14,12 +14,13 @@ Document = Mapping[str, Any]
 
 POD_RANGE: Final = "10.40.128.0/20"
 PUBLIC_RANGES: Final = ("203.0.113.0/24", "198.18.0.0/16")  # RFC 5737 and RFC 2544: nobody's
-STRANGERS: Final = "192.0.2.0/24"  # one address of it is the client whom no document names
+STRANGERS: Final = ("192.0.2.0/24", "100.127.0.0/24")  # one address of these is the client whom no document names
 WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
 CLUSTER: Final = tuple(  # what cannot be outside: pods, services, the node, loopback
     ipaddress.IPv4Network(block) for block in (POD_RANGE, "10.96.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
 )
 DNS_ADDRESS: Final = "10.96.0.10"
+OUTSIDE_ADDRESS: Final = "192.0.2.1"  # of the world outside itself
 PARTNER_LABEL: Final = "partner-mesh.dev/partner"
 
 
@@ -118,7 +119,8 @@ def world(documents: Sequence[Document], *, pod_range: str = POD_RANGE) -> World
         _key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)
     }
     servers = tuple(_servers(documents, workloads))
-    stranger, issuers = list(_addresses(STRANGERS, taken))[-1], tuple(dict.fromkeys(_issuers(documents)))
+    strangers = [address for block in STRANGERS for address in reversed(list(_addresses(block, taken)))]
+    stranger, issuers = next(iter(strangers), OUTSIDE_ADDRESS), tuple(dict.fromkeys(_issuers(documents)))
     clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{stranger}/32"]))
     return World(
         workloads,

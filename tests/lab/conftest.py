@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from lab import netns
+from lab import stack as stacks
 from lab.charts import rendered
 from lab.control import Lab
 from lab.tools import Tools, are_built, tools
-from tests.lab import fixture
+from tests.lab import dev, fixture
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +35,14 @@ def lab(fixture_documents: list[dict[str, Any]], tmp_path_factory: pytest.TempPa
         pytest.skip(f"no data plane here: {reason}")
     # A Unix socket's path is short, pytest's folders are not.
     with Lab.start(fixture_documents, directory=Path(tmp_path_factory.mktemp("lab"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dev_lab(lab_tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A running lab of the stack `dev`."""
+    if (reason := netns.refusal()) is not None:
+        pytest.skip(f"no data plane here: {reason}")
+    documents = stacks.documents(lab_tools, dev.compiled())
+    with Lab.start(documents, directory=Path(tmp_path_factory.mktemp("dev"))) as running:
         yield running
