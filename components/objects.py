@@ -21,6 +21,7 @@ SERVED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "security.istio.io": ("base", "istiod"),
     "telemetry.istio.io": ("base", "istiod"),
     "extensions.istio.io": ("base", "istiod"),
+    "gateway.networking.k8s.io": ("base", "istiod"),  # its kinds are the cluster's; istiod brings the classes
     "projectcalico.org": ("tigera-operator",),
     "operator.tigera.io": ("tigera-operator",),
     "external-secrets.io": ("external-secrets",),

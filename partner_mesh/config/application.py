@@ -226,3 +226,10 @@ class Application(Model):
     mutual_tls: MutualTlsException | None = None
     policies: tuple[Policy, ...] = ()
     telemetry: Telemetry | None = None
+
+    @property
+    def speaks_of_requests(self) -> bool:
+        """Whether anything is said that is judged request by request: in ambient mode that takes a waypoint."""
+        callers = any(caller.methods or caller.paths for caller in self.callers)
+        shaped = self.circuit_breaker is not None or self.load_balancing is not None
+        return callers or shaped or bool(self.web) or self.end_users is not None or bool(self.policies)

@@ -6,6 +6,7 @@ from partner_mesh.config.application import ApplicationPort
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import GROUP, gateway_namespace
+from partner_mesh.specs import waypoint
 from partner_mesh.specs.namespace import proxy_revision
 from partner_mesh.specs.stack import ambient, caller_namespaces, owned, web_gateways_of
 
@@ -34,7 +35,7 @@ def service(stack: Stack, application: str, partner_gateways: tuple[str, ...]) -
         "Service",
         application,
         declared.namespace,
-        owned(application=application) | {"app": application},
+        owned(application=application) | {"app": application} | waypoint.service_labels(stack, application),
         {EXPORT_TO: ",".join(visible)},
         {
             "spec": {

@@ -7,17 +7,16 @@ beside those that partners bring. No rule is ever empty: `rules: [{}]` would adm
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from partner_mesh.config.application import Caller, EndUsers, Policy, PolicyRule, WebRoute
+from partner_mesh.config.application import ApplicationPort, Caller, EndUsers, Policy, PolicyRule, WebRoute
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import SECURITY
+from partner_mesh.specs import waypoint
 from partner_mesh.specs.routing import image
 from partner_mesh.specs.stack import (
     application_principal,
     gateway_principal,
     owned,
-    selector,
-    target_ports,
     web_gateway,
     web_host,
     web_port,
@@ -41,12 +40,13 @@ def authorization_policies(stack: Stack, application: str) -> tuple[Manifest, ..
     if declared.web:
         rules = [web_rule(stack, application, route) for route in declared.web]
         found.append(_policy(stack, application, f"{application}-web", "ALLOW", rules))
-    return (*found, *(handwritten(stack, application, policy) for policy in declared.policies))
+    by_hand = (handwritten(stack, application, policy) for policy in declared.policies)
+    return (*found, *by_hand, *waypoint.only_waypoint(stack, application))
 
 
 def caller_rule(stack: Stack, application: str, caller: Caller) -> dict[str, Any]:
     """What one caller may ask. Ports are the pod's: that is what the sidecar's listener sees."""
-    ports = target_ports(stack.applications[application], caller.ports)
+    ports = _ports(stack, application, caller.ports)
     operation = _operation(ports=ports, methods=caller.methods, paths=caller.paths)
     return {
         "from": [{"source": {"principals": [application_principal(stack, caller.application)]}}],
@@ -71,7 +71,7 @@ def web_rule(stack: Stack, application: str, route: WebRoute) -> dict[str, Any]:
             {
                 "operation": _operation(
                     hosts=(host, f"{host}:*"),
-                    ports=(web_port(declared, route).target,),
+                    ports=(_port(stack, application, web_port(declared, route)),),
                     methods=route.methods,
                     paths=(image(route.path, route.rewrite),),
                 )
@@ -81,6 +81,17 @@ def web_rule(stack: Stack, application: str, route: WebRoute) -> dict[str, Any]:
     if needs_user and declared.end_users is not None and declared.end_users.require:
         rule["when"] = claims(declared.end_users)
     return rule
+
+
+def _ports(stack: Stack, application: str, names: Sequence[str]) -> tuple[int, ...]:
+    """The ports that policies see: the pod's at its sidecar or ztunnel, the Service's at a waypoint."""
+    declared = stack.applications[application]
+    chosen = [_port(stack, application, port) for name, port in declared.ports.items() if not names or name in names]
+    return tuple(dict.fromkeys(chosen))
+
+
+def _port(stack: Stack, application: str, port: ApplicationPort) -> int:
+    return port.port if waypoint.needed(stack, application) else port.target
 
 
 def claims(end_users: EndUsers) -> list[dict[str, Any]]:
@@ -148,7 +159,7 @@ def _policy(
     provider: str | None = None,
     dry_run: bool = False,
 ) -> Manifest:
-    spec: dict[str, Any] = {"selector": selector(application), "action": action}
+    spec: dict[str, Any] = {**waypoint.target(stack, application), "action": action}
     if provider is not None:
         spec["provider"] = {"name": provider}
     spec["rules"] = [dict(rule) for rule in rules]

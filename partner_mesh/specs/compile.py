@@ -33,6 +33,7 @@ from partner_mesh.specs import (
     sidecar,
     telemetry,
     virtual_service,
+    waypoint,
     web,
 )
 from partner_mesh.specs.aws import pod_addresses, storage
@@ -143,6 +144,8 @@ def namespace_objects(stack: Stack, name: str, group_ids: GroupIds) -> tuple[Man
         *telemetry.of_namespace(stack, name),
         *sidecar.sidecars(stack, name),
         *alias.alias_objects(stack, name),
+        *waypoint.of_namespace(stack, name),
+        *security_group_policy.of_waypoint(stack, name, group_ids),
     )
 
 

@@ -12,7 +12,7 @@ from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease
 from partner_mesh.model.names import ROOT_NAMESPACE
 from partner_mesh.specs.login_provider import several_at_one_gateway
-from partner_mesh.specs.mesh_config import mesh_config
+from partner_mesh.specs.mesh_config import mesh_config, uses_ambient
 
 SECCOMP: Final = {"type": "RuntimeDefault"}
 FAIL_CLOSED: Final = {"validationFailurePolicy": "Fail"}
@@ -47,11 +47,6 @@ def istiod_release(revision: str) -> str:
 def control_planes(mesh: Mesh) -> tuple[str, ...]:
     """Names of the istiod releases, for those that must come after them."""
     return tuple(istiod_release(revision) for revision in revisions(mesh))
-
-
-def uses_ambient(mesh: Mesh) -> bool:
-    """Whether any namespace may be served by ztunnel."""
-    return mesh.data_plane == "ambient" or any(s.data_plane == "ambient" for s in mesh.namespaces.values())
 
 
 def version(revision: str) -> str:
@@ -129,6 +124,7 @@ def istiod_values(stack: Stack, revision: str, *, tagged: bool) -> dict[str, Any
         values["env"]["PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS"] = "true"  # off in 1.31 unless it is said
     if uses_ambient(mesh):
         values["env"]["PILOT_ENABLE_AMBIENT"] = "true"
+        values["gateways"] = {"seccompProfile": SECCOMP}  # of waypoints, whose namespaces ask for it
     return values
 
 

@@ -5,6 +5,7 @@ Field names are those of `mesh/v1alpha1/config.proto` (istio.io/api) in JSON.
 
 from typing import Any, Final
 
+from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.observability import AccessLog
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import ROOT_NAMESPACE
@@ -46,6 +47,11 @@ ACCESS_LOG_FIELDS: Final[dict[str, str]] = {
 }
 
 
+def uses_ambient(mesh: Mesh) -> bool:
+    """Whether any namespace may be served by ztunnel."""
+    return mesh.data_plane == "ambient" or any(s.data_plane == "ambient" for s in mesh.namespaces.values())
+
+
 def mesh_config(stack: Stack) -> dict[str, Any]:
     """The whole of it, as the istiod chart's `meshConfig` and as the ConfigMap's `mesh`."""
     mesh = stack.platform.mesh
@@ -74,12 +80,14 @@ def mesh_config(stack: Stack) -> dict[str, Any]:
 def default_proxy_config(stack: Stack) -> dict[str, Any]:
     """ProxyConfig of every proxy."""
     mesh = stack.platform.mesh
+    # Sidecars and gateways speak HBONE with pods in ambient mode (profile-ambient.yaml of the chart).
+    hbone = {"ISTIO_META_ENABLE_HBONE": "true"} if uses_ambient(mesh) else {}
     return {
         "holdApplicationUntilProxyStarts": True,
         "drainDuration": mesh.drain_duration,
         "terminationDrainDuration": mesh.drain_duration,
         # Internal aliases of partners are names that only the mesh knows: the sidecar answers for them.
-        "proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"},
+        "proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"} | hbone,
         # `x-envoy-original-path` and its like tell the other side how we are built.
         "proxyHeaders": {"envoyDebugHeaders": {"disabled": True}, "server": {"disabled": True}},
     }

@@ -12,7 +12,7 @@ from partner_mesh.config.platform import Gateway
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
-from partner_mesh.specs import tracing
+from partner_mesh.specs import tracing, waypoint
 from partner_mesh.specs.aws.subnets import subnets
 from partner_mesh.specs.stack import (
     GATEWAY_STATUS_PORT,
@@ -23,6 +23,7 @@ from partner_mesh.specs.stack import (
     selector,
     target_ports,
     web_gateway,
+    web_gateways_of,
     web_port,
 )
 from partner_mesh.specs.tracing import collector
@@ -45,7 +46,7 @@ NOT_INTERNET: Final = (
 )
 PRIVATE: Final = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 KUBELET_IN_AMBIENT: Final = "169.254.7.127/32"  # ztunnel's health probe SNAT: istio.io "ambient and NetworkPolicy"
-HBONE: Final = 15008
+HBONE: Final = waypoint.HBONE
 
 Peers = Sequence[Mapping[str, Any]]
 Direction = Literal["ingress", "egress"]
@@ -132,41 +133,75 @@ def _probed(stack: Stack, namespace: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ports))
 
 
-def reached_by(stack: Stack, namespace: str, ports: Iterable[int]) -> tuple[int, ...]:
-    """The ports of an edge towards a namespace: under ambient the packets are HBONE."""
-    return (*ports, HBONE) if ambient(stack, namespace) else tuple(ports)
+def reached_by(stack: Stack, namespace: str, ports: Iterable[int], source: str | None = None) -> tuple[int, ...]:
+    """The ports of an edge towards a namespace (`source` is the caller's): HBONE as well if either end is ambient."""
+    either = ambient(stack, namespace) or (source is not None and ambient(stack, source))
+    return (*ports, HBONE) if either else tuple(ports)
+
+
+def _waypoint_of(stack: Stack, application: str) -> dict[str, Any]:
+    return pods(stack.applications[application].namespace, waypoint.PODS)
 
 
 def application_policies(stack: Stack, application: str) -> tuple[Manifest, ...]:
     """The edges of one application: who calls it, whom it calls, and its declared address blocks."""
     declared = stack.applications[application]
     group = declared.security_group
-    ingress = [
-        rule(
-            "ingress",
-            [pods(stack.applications[caller.application].namespace, {"app": caller.application})],
-            reached_by(stack, declared.namespace, target_ports(declared, caller.ports)),
-        )
-        for caller in declared.callers
-    ] + [
+    ingress = [] if waypoint.needed(stack, application) else _callers(stack, application)
+    ingress += [
         rule("ingress", [block(entry.source)], [entry.port], [entry.protocol.upper()])
         for entry in (group.ingress if group is not None else ())
         if entry.source is not None
     ]
-    egress = [
-        rule("egress", [pods(namespace, {"app": callee})], reached_by(stack, namespace, ports))
-        for callee, ports in calls(stack, application)
-        for namespace in (stack.applications[callee].namespace,)
-    ] + [
+    egress = [_call(stack, declared.namespace, callee, ports) for callee, ports in calls(stack, application)] + [
         rule("egress", [block(entry.to)], [entry.port], [entry.protocol.upper()])
         for entry in (group.egress if group is not None else ())
         if entry.to is not None
     ]
-    web = web_edges(stack, application)
+    others = (*web_edges(stack, application), *waypoint_edges(stack, application))
     if not ingress and not egress:
-        return web
+        return others
     labels, chosen = owned(application=application), selector(application)
-    return (policy(application, declared.namespace, labels, chosen, ingress=ingress, egress=egress), *web)
+    return (policy(application, declared.namespace, labels, chosen, ingress=ingress, egress=egress), *others)
+
+
+def _callers(stack: Stack, application: str) -> list[dict[str, Any]]:
+    declared = stack.applications[application]
+    found = []
+    for caller in declared.callers:
+        there = stack.applications[caller.application].namespace
+        ports = reached_by(stack, declared.namespace, target_ports(declared, caller.ports), there)
+        found.append(rule("ingress", [pods(there, {"app": caller.application})], ports))
+    return found
+
+
+def _call(stack: Stack, source: str, callee: str, ports: Iterable[int]) -> dict[str, Any]:
+    if waypoint.needed(stack, callee):
+        return rule("egress", [_waypoint_of(stack, callee)], [HBONE])
+    namespace = stack.applications[callee].namespace
+    return rule("egress", [pods(namespace, {"app": callee})], reached_by(stack, namespace, ports, source))
+
+
+def waypoint_edges(stack: Stack, application: str) -> tuple[Manifest, ...]:
+    """The way through the waypoint: callers and web gateways → waypoint → application; all of it HBONE."""
+    if not waypoint.needed(stack, application):
+        return ()
+    declared = stack.applications[application]
+    peers = [pods(stack.applications[c.application].namespace, {"app": c.application}) for c in declared.callers]
+    peers += [pods(gateway_namespace(gateway), {"istio": gateway}) for gateway in web_gateways_of(stack, application)]
+    labels, here = owned(application=application), pods(declared.namespace, {"app": application})
+    name, through = f"waypoint-to-{application}", {"matchLabels": waypoint.PODS}
+    ingress = [rule("ingress", peers, [HBONE])] if peers else []
+    return (
+        policy(name, declared.namespace, labels, through, ingress=ingress, egress=[rule("egress", [here], [HBONE])]),
+        policy(
+            f"{application}-from-waypoint",
+            declared.namespace,
+            labels,
+            selector(application),
+            ingress=[rule("ingress", [_waypoint_of(stack, application)], [HBONE])],
+        ),
+    )
 
 
 def web_edges(stack: Stack, application: str) -> tuple[Manifest, ...]:
@@ -176,6 +211,18 @@ def web_edges(stack: Stack, application: str) -> tuple[Manifest, ...]:
     for route in declared.web:
         ports.setdefault(web_gateway(stack, route), []).append(web_port(declared, route).target)
     labels = owned(application=application)
+    if waypoint.needed(stack, application):
+        to_waypoint = [rule("egress", [_waypoint_of(stack, application)], [HBONE])]
+        return tuple(
+            policy(
+                f"{gateway}-to-{application}",
+                gateway_namespace(gateway),
+                labels,
+                {"matchLabels": {"istio": gateway}},
+                egress=to_waypoint,
+            )
+            for gateway in ports
+        )
     return tuple(
         manifest
         for gateway, targets in ports.items()

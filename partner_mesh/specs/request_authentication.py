@@ -6,7 +6,8 @@ from partner_mesh.config.application import EndUsers
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import SECURITY, gateway_namespace
-from partner_mesh.specs.stack import owned, selector, web_gateway
+from partner_mesh.specs import waypoint
+from partner_mesh.specs.stack import owned, web_gateway
 
 
 def of_application(stack: Stack, application: str) -> tuple[Manifest, ...]:
@@ -15,7 +16,7 @@ def of_application(stack: Stack, application: str) -> tuple[Manifest, ...]:
     if declared.end_users is None:
         return ()
     spec = {
-        "selector": selector(application),
+        **waypoint.target(stack, application),
         "jwtRules": [_jwt_rule(declared.end_users, forward=declared.end_users.forward_token)],
     }
     labels = owned(application=application)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import SECURITY_GROUP_API
+from partner_mesh.specs import waypoint
 from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
 from partner_mesh.specs.login_provider import login_name, logins, place
 from partner_mesh.specs.network_policy import reached_by
@@ -77,6 +78,11 @@ def gateway_group(gateway: str) -> str:
     return f"gateway-{gateway}"
 
 
+def waypoint_group(namespace: str) -> str:
+    """The name of the group of a namespace's waypoint."""
+    return f"waypoint-{namespace}"
+
+
 def login_group(application: str) -> str:
     """The name of the group of an application's login."""
     return login_name(application)
@@ -97,6 +103,10 @@ def security_groups(stack: Stack, gateways: Mapping[str, str], formed: Shards) -
     edges = tuple(dict.fromkeys(_edges(stack, formed)))
     groups = [_cluster(), _nodes(stack), _pods(stack)]
     groups += [_application(stack, name, edges) for name in stack.applications]
+    for namespace in stack.by_namespace:
+        if waypoint.served(stack, namespace):
+            own = waypoint_group(namespace)
+            groups.append(Group(own, f"Waypoint of {namespace}", tuple(dict.fromkeys(_of(own, edges)))))
     groups += [_login(name, edges) for name, _, _ in logins(stack)]
     for name, declared in gateways.items():
         groups.append(_gateway(stack, name, declared, edges))
@@ -116,16 +126,31 @@ class Edge:
 
 def _edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
     for name, application in stack.applications.items():
-        own = application_group(name)
+        own, namespace = application_group(name), application.namespace
+        through = waypoint.needed(stack, name)
+        if through:
+            yield Edge(waypoint_group(namespace), own, waypoint.HBONE)
         for caller in application.callers:
-            for port in reached_by(stack, application.namespace, target_ports(application, caller.ports)):
-                yield Edge(application_group(caller.application), own, port)
+            ports = target_ports(application, caller.ports)
+            there = stack.applications[caller.application].namespace
+            source = application_group(caller.application)
+            yield from _way(source, own, reached_by(stack, namespace, ports, there), namespace if through else None)
         for route in application.web:
-            for port in reached_by(stack, application.namespace, [web_port(application, route).target]):
-                yield Edge(gateway_group(web_gateway(stack, route)), own, port)
+            ports = (web_port(application, route).target,)
+            source = gateway_group(web_gateway(stack, route))
+            yield from _way(source, own, reached_by(stack, namespace, ports), namespace if through else None)
     for name, _, _ in logins(stack):
         yield Edge(gateway_group(place(stack, name)[0]), login_group(name), LOGIN_PORT)
     yield from _partner_edges(stack, formed)
+
+
+def _way(source: str, destination: str, ports: Iterable[int], waypoint_in: str | None) -> Iterator[Edge]:
+    """The edges of one way: straight, or to the waypoint of a namespace."""
+    if waypoint_in is not None:
+        yield Edge(source, waypoint_group(waypoint_in), waypoint.HBONE)
+        return
+    for port in ports:
+        yield Edge(source, destination, port)
 
 
 def _partner_edges(stack: Stack, formed: Shards) -> Iterator[Edge]:

@@ -7,8 +7,16 @@ from partner_mesh.config.platform import ExistingCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import gateway_namespace
+from partner_mesh.specs import waypoint
 from partner_mesh.specs.login_provider import login_name
-from partner_mesh.specs.security_group import PODS, application_group, gateway_group, group_id, login_group
+from partner_mesh.specs.security_group import (
+    PODS,
+    application_group,
+    gateway_group,
+    group_id,
+    login_group,
+    waypoint_group,
+)
 from partner_mesh.specs.stack import owned, selector
 
 API: Final = "vpcresources.k8s.aws/v1beta1"
@@ -47,6 +55,15 @@ def of_gateway(stack: Stack, gateway: str, group_ids: GroupIds) -> tuple[Manifes
         return ()
     chosen = {"matchLabels": {"istio": gateway}}
     return (_policy(gateway, gateway_namespace(gateway), owned(gateway=gateway), chosen, [group_id(own, group_ids)]),)
+
+
+def of_waypoint(stack: Stack, namespace: str, group_ids: GroupIds) -> tuple[Manifest, ...]:
+    """The group of a namespace's waypoint."""
+    own = waypoint_group(namespace)
+    if not waypoint.served(stack, namespace) or not _known(stack, own, group_ids):
+        return ()
+    chosen = {"matchLabels": waypoint.PODS}
+    return (_policy(waypoint.NAME, namespace, owned(), chosen, [group_id(own, group_ids)]),)
 
 
 def of_login(stack: Stack, gateway: str, application: str, group_ids: GroupIds) -> tuple[Manifest, ...]:

@@ -58,6 +58,7 @@ USERS = {
     "claimToHeaders": {"x-user": "sub"},
 }
 
+WAYPOINTS = ("waypoint-charging", "app-charging", "app-checkout", "gateway-web")
 AUTHENTICATION = ("RequestAuthentication", "AuthorizationPolicy")
 
 SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
@@ -233,6 +234,27 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *_application("charging")(compiled),
             *(chart for chart in _charts(compiled) if chart["release"] == "istio-system/ztunnel"),
             *(d for d in compiled.security_groups if d["metadata"]["name"] == "app-charging"),
+        ],
+    ),
+    "waypoint": (
+        lambda: loaded(
+            mesh=MESH
+            | {
+                "dataPlane": "ambient",
+                "namespaces": {name: {"dataPlane": "ambient"} for name in ("charging", "checkout")},
+            },
+            applications=_with(
+                "charging",
+                ports={"http": {"port": 80, "targetPort": 8080}},
+                callers=[{"application": "checkout", "methods": ["POST"], "paths": ["/v1/charges/{*}"]}],
+                circuitBreaker={"maxConnections": 10},
+            ),
+        ),
+        lambda compiled: [
+            *_documents(m for m in compiled.namespaces["charging"] if m.name.startswith("waypoint")),
+            *_application("charging")(compiled),
+            *(d for d in _application("checkout")(compiled) if d["kind"] != "DestinationRule"),
+            *(d for d in compiled.security_groups if d["metadata"]["name"] in WAYPOINTS),
         ],
     ),
     "guest": (

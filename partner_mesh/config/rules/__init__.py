@@ -7,7 +7,19 @@ No rule is quadratic in the number of partners.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from partner_mesh.config.rules import capacity, edges, groups, hosts, logins, names, references, tls, traffic, versions
+from partner_mesh.config.rules import (
+    ambient,
+    capacity,
+    edges,
+    groups,
+    hosts,
+    logins,
+    names,
+    references,
+    tls,
+    traffic,
+    versions,
+)
 from partner_mesh.config.rules.world import World
 from partner_mesh.config.translation import Finding
 
@@ -21,6 +33,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **tls.RULES,
     **traffic.RULES,
     **logins.RULES,
+    **ambient.RULES,
     **versions.RULES,
     **capacity.RULES,
     **groups.RULES,

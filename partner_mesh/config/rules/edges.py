@@ -92,10 +92,10 @@ def load_balancers(world: World) -> Iterator[Finding]:
         place: Path = ("platform", "gateways", name, "loadBalancerRanges")
         if platform.network is not None and gateway.load_balancer_ranges:
             yield Finding(place, "the load balancer stands in the network's public subnets", "take it away")
-        elif platform.network is None and not gateway.load_balancer_ranges:
-            if platform.environment == "prod" and gateway.exposure == "web":
-                reason = "is missing: any private address could pass by the load balancer and its firewall"
-                yield Finding(place, reason, "list the load balancer's subnets")
+        open_web = platform.environment == "prod" and gateway.exposure == "web"
+        if platform.network is None and not gateway.load_balancer_ranges and open_web:
+            reason = "is missing: any private address could pass by the load balancer and its firewall"
+            yield Finding(place, reason, "list the load balancer's subnets")
 
 
 def _only_partner(place: Path, gateway: Gateway) -> Iterator[Finding]:
