@@ -70,9 +70,14 @@ def requests_text(http: Any) -> str:
     if http is None:
         return ""
     return " | ".join(
-        " ".join(filter(None, (",".join(each["methods"]), ",".join(each["hosts"]), _some(each["paths"]))))
+        " ".join(filter(None, (",".join(each["methods"]), ",".join(each["hosts"]), _some(each["paths"]), _when(each))))
         for each in http.document()
     )
+
+
+def _when(box: dict[str, Any]) -> str:
+    """What a request must carry besides; without it two tables that differ would look alike."""
+    return f"if {' and '.join(box['when'])}" if box.get("when") else ""
 
 
 def _some(values: Sequence[str]) -> str:
