@@ -70,8 +70,10 @@ def tiers(universe: Universe, kubernetes: Sequence[Policy], notes: list[Note]) -
             tier = str(resource.spec.get("tier") or DEFAULT_TIER)
             found.setdefault(tier, []).append(_PolicyReader(resource, labelled, notes).policy())
     for kind in ("StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "StagedKubernetesNetworkPolicy"):
-        for resource in of_kind(universe.world, kind):
-            notes.append(Note(resource.source, f"{resource.title} is staged: it is not enforced and not counted"))
+        notes += [
+            Note(resource.source, f"{resource.title} is staged: it is not enforced and not counted")
+            for resource in of_kind(universe.world, kind)
+        ]
     known = {each.name: each for each in of_kind(universe.world, "Tier")}
     return [_tier(name, policies, known.get(name), notes) for name, policies in found.items() if policies]
 

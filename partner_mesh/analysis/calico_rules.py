@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from partner_mesh.analysis.calico_selectors import calico_selector
 from partner_mesh.analysis.layers import Addresses
 from partner_mesh.analysis.policies import NamedPort, Ports
 from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.selectors import LabelIndex, Mask, calico_selector, mask_of, positions
+from partner_mesh.analysis.selectors import LabelIndex, Mask, mask_of, positions
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe, union

@@ -67,9 +67,11 @@ def _policy(resource: Resource, universe: Universe, notes: list[Note]) -> Policy
     directions = [str(each) for each in types] if isinstance(types, list) and types else None
     if directions is None:
         directions = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
-    for each in directions:
-        if each not in ("Ingress", "Egress"):
-            notes.append(Note(resource.source, f"{resource.title}: unknown policy type {each!r}: not counted"))
+    notes += [
+        Note(resource.source, f"{resource.title}: unknown policy type {each!r}: not counted")
+        for each in directions
+        if each not in ("Ingress", "Egress")
+    ]
     read = _Reader(resource, universe, notes)
     return Policy(
         resource,

@@ -113,6 +113,7 @@ class Reach:
         self._decisions: dict[tuple[int, PortSet], tuple[_State, Decisions]] = {}
         self._further: dict[tuple[int, int], tuple[_State, Sequence[Opinion], _State]] = {}
         self._kinds = [self._numbered(layer) for layer in self.layers]
+        self._alike = [len(set(kinds)) == 1 for kinds in self._kinds]
 
     @classmethod
     def of(cls, loaded: Loaded) -> "Reach":
@@ -239,6 +240,9 @@ class Reach:
         yield from parts
 
     def _parted(self, number: int, mask: Mask) -> Iterator[tuple[int, Mask]]:
+        if self._alike[number]:
+            yield 0, mask
+            return
         kinds: dict[int, list[int]] = {}
         for position in positions(mask):
             kinds.setdefault(self._kinds[number][position], []).append(position)

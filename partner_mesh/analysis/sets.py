@@ -83,8 +83,10 @@ class _IntervalSet:
         return type(self)(normalised((*self.intervals, *other.intervals)))
 
     def __and__(self, other: Self) -> Self:
-        if self.intervals == other.intervals:
+        if self.intervals == other.intervals or not self.intervals:
             return self
+        if not other.intervals:
+            return other
         return type(self)(intersection(self.intervals, other.intervals))
 
     def __sub__(self, other: Self) -> Self:

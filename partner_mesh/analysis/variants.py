@@ -7,6 +7,7 @@ endpoint all the same. Selectors are found by their shape, wherever in an object
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from partner_mesh.analysis.calico_selectors import calico_selector
 from partner_mesh.analysis.resources import Resource, string_map
 from partner_mesh.analysis.selectors import (
     And,
@@ -14,7 +15,6 @@ from partner_mesh.analysis.selectors import (
     LabelIndex,
     Selector,
     SelectorError,
-    calico_selector,
     label_selector,
 )
 

@@ -169,9 +169,11 @@ class Packets:
         if who in self.pods:
             candidates.append((self._namespace(who), self._labels(who)))
         else:
-            for each in self.sets:
-                if any(inside(who, net) for net in each["spec"]["nets"]):
-                    candidates.append((each["metadata"].get("namespace"), each["metadata"]["labels"]))
+            candidates += [
+                (each["metadata"].get("namespace"), each["metadata"]["labels"])
+                for each in self.sets
+                if any(inside(who, net) for net in each["spec"]["nets"])
+            ]
         if "notSelector" in entity and any(expression(entity["notSelector"])(labels) for _, labels in candidates):
             return False
         if fields == {"notSelector"} and not home:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from partner_mesh.analysis.selectors import SelectorError, calico_selector, label_selector, selects
+from partner_mesh.analysis.calico_selectors import calico_selector
+from partner_mesh.analysis.selectors import SelectorError, label_selector, selects
 
 LABELS = {"app": "web", "tier": "front", "k8s.io/role": "edge"}
 

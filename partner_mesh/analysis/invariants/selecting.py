@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from partner_mesh.analysis.calico_selectors import calico_selector
 from partner_mesh.analysis.invariants.facts import Facts
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.mesh_config import EXTENSIONS, NETWORKING, SECURITY
@@ -10,7 +11,7 @@ from partner_mesh.analysis.network_policy import resources as network_policies
 from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.routes import MESH, gateways_of, target
-from partner_mesh.analysis.selectors import And, In, Selector, SelectorError, calico_selector, label_selector, selects
+from partner_mesh.analysis.selectors import And, In, Selector, SelectorError, label_selector, selects
 from partner_mesh.analysis.topology import Pods
 
 # Group and kind → the field of `spec` that selects pods.
