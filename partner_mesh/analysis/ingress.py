@@ -6,7 +6,6 @@ from partner_mesh.analysis.layers import (
     ROUTE,
     Because,
     Endpoint,
-    Entry,
     IngressController,
     Opinion,
     Verdict,
@@ -30,10 +29,6 @@ class IngressLayer:
     def endpoints(self) -> Sequence[Endpoint]:
         """The controller, if there is anything for it to serve."""
         return (IngressController(),) if self._backends else ()
-
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
-        """The controller calls directly."""
-        return ()
 
     def distinguishes(self, endpoint: Endpoint) -> Hashable:
         """The controller, each workload that something leads to, and everybody else."""

@@ -173,14 +173,6 @@ class Opinion:
     http: HttpSet | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A way into the cluster: a gateway's pods, and the ports of theirs on which it is entered."""
-
-    gateway: Workload
-    ports: PortSet
-
-
 class Layer(Protocol):
     """One layer of the data plane, knowing the whole world, asked pair by pair.
 
@@ -192,14 +184,6 @@ class Layer(Protocol):
 
     def endpoints(self) -> Iterable[Endpoint]:
         """Callers that this layer knows besides workloads and addresses: partners, for example."""
-        ...
-
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
-        """The gateways through which this source comes to this destination; none where it calls directly.
-
-        With an entry, the layers below are asked twice: from the source to the gateway, and from the gateway to the
-        destination; the layer itself answers for the whole way.
-        """
         ...
 
     def distinguishes(self, endpoint: Endpoint) -> Hashable:

@@ -28,7 +28,6 @@ from partner_mesh.analysis.layers import (
     Addresses,
     Because,
     Endpoint,
-    Entry,
     Layer,
     Opinion,
     Partner,
@@ -279,10 +278,6 @@ class _MeshLayer:
 
     def endpoints(self) -> Sequence[Endpoint]:
         """None: who comes through a gateway is the journeys' matter."""
-        return ()
-
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
-        """None."""
         return ()
 
     def address_sets(self) -> Iterable[AddressSet]:

@@ -15,7 +15,6 @@ from partner_mesh.analysis.layers import (
     Addresses,
     Because,
     Endpoint,
-    Entry,
     Opinion,
     Partner,
     Verdict,
@@ -26,7 +25,7 @@ from partner_mesh.analysis.resources import Note
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import World
-from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.universe import Universe, union
 
 NO_POLICY: Final = Because(NETWORK_POLICY, "no policy selects either end")
 _SOME_ADDRESSES: Final = "the answer depends on which of its addresses calls"
@@ -72,10 +71,6 @@ class NetworkLayer:
         """No callers of its own."""
         return ()
 
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
-        """Packets go straight."""
-        return ()
-
     def address_sets(self) -> Iterator[AddressSet]:
         """The blocks, nets and network sets that policies name."""
         yield from network_policy.address_sets(self.world)
@@ -93,6 +88,12 @@ class NetworkLayer:
             *admin_policy.tiers(universe, self.notes),
             *unmodelled.tiers(universe, self.notes),
         ]
+        selected = union(policy.subjects for tier in tiers for policy in tier.policies)
+        for position in positions(selected):
+            pods = universe.pods[position]
+            if pods is not None and pods.host_network:
+                text = "is on its node's network, where plugins differ in whether policies hold: here they are taken to"
+                self.notes.append(Note(pods.resource.source, f"{pods.resource.title} {text}"))
         return sorted(tiers, key=lambda tier: (tier.order, tier.name))
 
     def row(self, source: int) -> Row:

@@ -22,7 +22,6 @@ from partner_mesh.analysis.layers import (
     Addresses,
     Because,
     Endpoint,
-    Entry,
     Opinion,
     Partner,
     Verdict,
@@ -105,10 +104,6 @@ class SecurityGroupLayer:
 
     def endpoints(self) -> Sequence[Endpoint]:
         """No callers of its own."""
-        return ()
-
-    def entries(self, source: Endpoint, destination: Endpoint) -> Sequence[Entry]:
-        """Packets go straight."""
         return ()
 
     def address_sets(self) -> Iterator[AddressSet]:

@@ -251,3 +251,12 @@ def test_the_object_that_decides_is_named() -> None:
     assert [each.document() for each in denied.decided_by] == [
         {"layer": "NetworkPolicy", "object": "NetworkPolicy x/deny"}
     ]
+
+
+def test_a_pod_on_its_nodes_network_is_judged_like_others_and_noted() -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "agent", "namespace": "x", "labels": {"pod": "a"}},
+           "spec": {"hostNetwork": True}}  # fmt: skip
+    reach = Reach(World(of_documents([*documents(), pod, policy()])))
+    [decision] = reach.results().between(Workload("Deployment", "x", "b"), Workload("Pod", "x", "agent"))
+    assert decision.verdict is Verdict.DENIED
+    assert "node's network" in reach.notes[0].text
