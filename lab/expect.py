@@ -10,7 +10,7 @@ CUT: tuple[Outcome, ...] = ("handshake", "reset", "silent")  # ended in or right
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """Every part that is given must hold. `reached` names servers one of which must see the request; none: nobody may."""
+    """Every part that is given must hold. `reached`: servers, one of which must see the request; none: nobody may."""
 
     reached: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lab import inside, inward, outward, paths, traffic
 from lab.inside import Balancer
 from lab.players import Player, players
-from lab.probe import OUTSIDE, ClientCertificate, Probe, Protocol
+from lab.probe import ClientCertificate, Probe, Protocol
 from lab.questions import Family
 from lab.world import Remote, World, world
 from partner_mesh.config.stack import Stack
@@ -120,7 +120,9 @@ class Workloads(_Changing):
     def __init__(self, stack: Stack, cast: World) -> None:
         self.right = [s.probe for s in inside.callers(stack, None) if s.kind == "mesh callers"]
         sources = [pod for name in stack.applications for pod in inward.versions(stack, name)]
-        sources += [key for key, pod in cast.workloads.items() if pod.labels.get("app.kubernetes.io/name") == "prometheus"]
+        sources += [
+            key for key, pod in cast.workloads.items() if pod.labels.get("app.kubernetes.io/name") == "prometheus"
+        ]
         targets = list(_destinations(stack))
         known = _paths(path for a in stack.applications.values() for caller in a.callers for path in caller.paths)
         self.dimensions = (sources, targets, METHODS, known)
@@ -217,7 +219,7 @@ def _paths(templates: Iterable[str | None]) -> list[str]:
 
 
 def _destinations(stack: Stack) -> Iterable[tuple[str, str, int, Protocol]]:
-    """Where to, what the request calls it, port and protocol; by a pod's own address the Host is still its Service's."""
+    """Where to, what the request calls it, port, protocol; by a pod's own address the Host is still its Service's."""
     protocols: Mapping[str, Protocol] = {"tcp": "tcp", "tls": "tcp", "grpc": "h2", "http2": "h2"}
     for name, application in stack.applications.items():
         for port in application.ports.values():

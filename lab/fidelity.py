@@ -58,9 +58,9 @@ class Outcome:
         name = "" if probe.server_name is None else f" SNI {probe.server_name or 'none'}"
         token = "" if probe.token is None else f" token {dict(probe.token.claims)}"
         policies = "with" if self.question.enforced else "without"
+        request = f"{probe.method} {probe.host}{probe.path} {dict(probe.headers) or ''}{token}"
         return [
-            f"{who} → {probe.to}:{probe.port}{name}, {probe.method} {probe.host}{probe.path} {dict(probe.headers) or ''}"
-            f"{token} ({policies} NetworkPolicies)",
+            f"{who} → {probe.to}:{probe.port}{name}, {request} ({policies} NetworkPolicies)",
             f"  expected: {self.expected.sentence()}",
             f"  observed: {self.seen.sentence()}",
         ]
@@ -82,12 +82,12 @@ def outcomes(
             part = zip(mine[at : at + BATCH], expected[at : at + BATCH], seen, strict=True)
             found += (Outcome(question, verdict, each) for question, verdict, each in part)
             report(f"{len(found)} of {len(asked)} questions asked")
-    lab.enforce(True)
+    lab.enforce(enforcing=True)
     return found
 
 
 def table(found: Sequence[Outcome]) -> Iterator[tuple[str, int, int, int, int, int]]:
-    """Rows: family, questions, allowed and refused alike by both, not to be told, different; the last row is the sum."""
+    """Rows: family, questions, allowed by both, refused by both, not to be told, different; the last is the sum."""
     names = list(dict.fromkeys(each.question.family for each in found))
     for name in [*names, "all"]:
         mine = [each for each in found if name in {each.question.family, "all"}]

@@ -56,10 +56,10 @@ class Run:
             [
                 "# Fidelity: does the analyser say what Envoy does?",
                 "",
-                "The same questions are put to `partner_mesh.analysis` and to the data plane of the lab: pairwise over every",
-                "dimension (server name, Host, certificate, address, method, path, headers, token, workload, port), then at",
-                "random around right calls; half of them with NetworkPolicies in force, half without, so that what lies",
-                "beneath is asked too. A difference is an error, and `lab fidelity` ends with status 1.",
+                "The same questions are put to `partner_mesh.analysis` and to the data plane of the lab: pairwise over",
+                "every dimension (server name, Host, certificate, address, method, path, headers, token, workload,",
+                "port), then at random around right calls; half with NetworkPolicies in force, half without, so",
+                "that what lies beneath is asked too. A difference is a fault: `lab fidelity` ends with status 1.",
                 "",
                 f"Made by `{self.command} --write docs/lab/fidelity.md`:",
                 "",
@@ -68,7 +68,7 @@ class Run:
                 *(f"| {row} |" for row in rows),
                 *_section(list(self._lists())),
                 "",
-                "Told to be the same: whether a request reaches a server, and which. Not compared: the status of a refusal.",
+                "Compared: whether a request reaches a server, and which. Not compared: the status of a refusal.",
                 "Not asked: security groups, which the lab does not enforce; the analyser is asked without them.",
                 "",
             ]

@@ -75,7 +75,9 @@ class Test:
             expect = Expect(
                 pods(self.stack, route), path=paths.rewritten(route.path or "/", route.rewrite), statuses=(200,)
             )
-            yield self._until(f"{method} {path} goes out by the egress gateway and comes in as the partner", probe, expect)
+            yield self._until(
+                f"{method} {path} goes out by the egress gateway and comes in as the partner", probe, expect
+            )
         strange = replace(self._call(), path="/hairpin/elsewhere")
         yield self._until("Another path is refused", strange, REFUSED)
 

@@ -1,4 +1,4 @@
-"""Where labs that keep running live: one folder a stack, only this user's, with a short path (a Unix socket is in it)."""
+"""Where labs that keep running live: one folder a stack, this user's only, its path short for a Unix socket."""
 
 import os
 import stat

@@ -22,11 +22,10 @@ class Message:
         return self.headers.get("connection", "").lower() != "close"
 
 
-async def read(
-    reader: asyncio.StreamReader, *, answers: str | None = None, begun: bytes = b""
-) -> Message | None:
-    """The next message, None if the peer closed before it. `answers`: the method that an answer belongs to; `begun`: its
-    first line, where that was read already.
+async def read(reader: asyncio.StreamReader, *, answers: str | None = None, begun: bytes = b"") -> Message | None:
+    """The next message, None if the peer closed before it.
+
+    `answers`: the method that an answer belongs to; `begun`: the first line, where that was read already.
 
     Raises ValueError for what is not HTTP/1, EOFError (IncompleteReadError) if cut short.
     """

@@ -50,7 +50,9 @@ def _strangers(stack: Stack, other: str, name: str, right: Probe, port: Applicat
     yield Scenario("mesh strangers", f"{other} to {right.to}:{right.port}", right, REFUSED)
     yield Scenario("mesh strangers", f"{other} to {pod}:{port.target}", by_address, REFUSED)
     around = _around_its_sidecar(stack, other, by_address)
-    refused = Expect(outcomes=CUT) if port.protocol in {"tcp", "tls"} else Expect(outcomes=("answered",), statuses=(403,))
+    refused = (
+        Expect(outcomes=CUT) if port.protocol in {"tcp", "tls"} else Expect(outcomes=("answered",), statuses=(403,))
+    )
     yield Scenario("mesh: wrong principal", f"{other} to {pod}:{port.target}", around, refused)
 
 
@@ -67,9 +69,7 @@ def _call(stack: Stack, source: str, name: str, application: Application, port: 
     protocol = protocols.get(port.protocol, "http")
     headers = {"content-type": "application/grpc"} if port.protocol == "grpc" else {}
     method = "POST" if port.protocol == "grpc" else "GET"
-    return Probe(
-        versions(stack, source)[0], to, port.port, to, method, "/lab", headers=headers, protocol=protocol
-    )
+    return Probe(versions(stack, source)[0], to, port.port, to, method, "/lab", headers=headers, protocol=protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def web(stack: Stack, balancers: Mapping[str, Balancer], stranger: str) -> Itera
                 yield from _route(stack, name, route, balancer, host, stranger)
 
 
-def _route(
+def _route(  # noqa: PLR0917  # who, where and by whom
     stack: Stack, name: str, route: WebRoute, balancer: Balancer, host: str, stranger: str
 ) -> Iterator[Scenario]:
     application, path = stack.applications[name], paths.sample(route.path)
@@ -123,7 +123,9 @@ def _route(
         wrong = replace(right, method="DELETE", token=_token(users) if users else None)
         yield Scenario("web host", f"DELETE {host}{path}", wrong, refused)
     around = replace(right, to=balancer.gateway, address=stranger)
-    yield Scenario("web around the balancer", f"{stranger} to {balancer.gateway}", around, Expect(outcomes=("filtered",)))
+    yield Scenario(
+        "web around the balancer", f"{stranger} to {balancer.gateway}", around, Expect(outcomes=("filtered",))
+    )
 
 
 def _token(users: EndUsers) -> Token:
@@ -139,7 +141,7 @@ def _tokens(users: EndUsers, right: Probe, good: Token, about: str) -> Iterator[
         ("of another issuer", replace(good, issuer="https://nobody.example")),
     ]
     if users.require:
-        bad.append(("with other claims", replace(good, claims={claim: "nobody" for claim in users.require})))
+        bad.append(("with other claims", replace(good, claims=dict.fromkeys(users.require, "nobody"))))
     refused = Expect(statuses=(401, 403), outcomes=("answered",))
     for how, token in bad:
         yield Scenario("web token", f"{about} {how}", replace(right, token=token), refused)

@@ -126,7 +126,9 @@ class Judge:
             if packets.verdict is Verdict.DENIED or not any(s.workload == probe.to for s in self.world.servers):
                 return packets
         if probe.token is not None and (probe.token.expired or probe.token.forged or not self._accepts(probe.token)):
-            return Expected(Verdict.DENIED, (), (Because("authentication", "no RequestAuthentication takes the token"),))
+            return Expected(
+                Verdict.DENIED, (), (Because("authentication", "no RequestAuthentication takes the token"),)
+            )
         server = self._server(probe)
         if server is None:
             return Expected(Verdict.DENIED, (), (Because("route", f"no server for the name {probe.server_name!r}"),))
@@ -266,7 +268,9 @@ def _holds(condition: Condition, probe: Probe) -> bool:
         inner: Any = probe.token.claims
         for key in re.findall(r"\[([^]]+)\]", claim[1]):
             inner = inner.get(key) if isinstance(inner, Mapping) else None
-        values = [str(v) for v in inner] if isinstance(inner, list | tuple) else [str(inner)] if inner is not None else ()
+        values = (
+            [str(v) for v in inner] if isinstance(inner, list | tuple) else [str(inner)] if inner is not None else ()
+        )
     return (condition.value in values) is condition.holds
 
 
@@ -295,4 +299,3 @@ def normalised(path: str) -> str:
 def _unreserved(match: re.Match[str]) -> str:
     character = chr(int(match[1], 16))
     return character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else match[0]
-

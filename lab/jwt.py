@@ -33,7 +33,14 @@ class Issuer:
     def jwks(self) -> bytes:
         """The key set to publish."""
         numbers = self._key.public_key().public_numbers()
-        key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "lab", "n": _number(numbers.n), "e": _number(numbers.e)}
+        key = {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": "lab",
+            "n": _number(numbers.n),
+            "e": _number(numbers.e),
+        }
         return json.dumps({"keys": [key]}).encode()
 
 

@@ -218,7 +218,7 @@ def _value_from(pod: Mapping[str, Any], source: Mapping[str, Any], container: Ma
     if (resource := source.get("resourceFieldRef")) is not None:
         return CPU_LIMIT if resource["resource"].endswith(".cpu") else None  # memory: not limited here
     raise LabError(
-        f"container {container['name']}: the lab resolves fieldRef, resourceFieldRef, secretKeyRef, not {sorted(source)}"
+        f"container {container['name']}: the lab knows fieldRef, resourceFieldRef, secretKeyRef, not {sorted(source)}"
     )
 
 

@@ -35,7 +35,9 @@ def scenarios(stack: Stack, remotes: Mapping[str, Remote]) -> Iterator[Scenario]
             for caller in outbound.callers:
                 right = _call(stack, outbound, caller)
                 names = _our_names(remotes.get(outbound.host))
-                yield Scenario("outward", f"{caller} to {outbound.host}", right, _arrival(partner, outbound, right, names))
+                yield Scenario(
+                    "outward", f"{caller} to {outbound.host}", right, _arrival(partner, outbound, right, names)
+                )
                 yield from _alias(stack, partner, outbound, caller, names)
                 if outbound.protocol != "tcp":
                     yield from _requests(outbound, right, caller)
@@ -77,7 +79,9 @@ def _our_names(remote: Remote | None) -> tuple[str, ...]:
     )
 
 
-def _alias(stack: Stack, partner: Partner, outbound: Outbound, caller: str, names: tuple[str, ...]) -> Iterator[Scenario]:
+def _alias(
+    stack: Stack, partner: Partner, outbound: Outbound, caller: str, names: tuple[str, ...]
+) -> Iterator[Scenario]:
     """The older way to write the same call: an internal name, a prefix for each partner."""
     if outbound.alias is None or outbound.protocol == "tcp":
         return
@@ -123,4 +127,6 @@ def closed(stack: Stack, somewhere: str) -> Iterator[Scenario]:
         metadata = Probe(source, METADATA, 80, METADATA, path="/latest/meta-data/")
         yield Scenario("metadata", name, metadata, Expect())
         for port in (80, 443):
-            yield Scenario("internet", f"{name} to {somewhere}:{port}", Probe(source, somewhere, port, somewhere), Expect())
+            yield Scenario(
+                "internet", f"{name} to {somewhere}:{port}", Probe(source, somewhere, port, somewhere), Expect()
+            )

@@ -17,10 +17,7 @@ def rewritten(template: str, rewrite: str | None) -> str:
     if rewrite is None:
         return sample(template)
     values = [SEGMENT if wildcard == "{*}" else REST for wildcard in PathTemplate(template).wildcards]
-    parts = []
-    for part in PathTemplate(rewrite).parts:
-        parts.append(values.pop(0) if part in {"{*}", "{**}"} else part)
-    return "".join(parts)
+    return "".join(values.pop(0) if part in {"{*}", "{**}"} else part for part in PathTemplate(rewrite).parts)
 
 
 def strange(templates: Iterable[str]) -> list[str]:

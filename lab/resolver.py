@@ -8,7 +8,11 @@ from typing import Final
 
 from lab.network import inside
 
-SEARCH: Final = ("", "svc.cluster.local", "cluster.local")  # what resolv.conf searches; names with a dot as they are first
+SEARCH: Final = (
+    "",
+    "svc.cluster.local",
+    "cluster.local",
+)  # what resolv.conf searches; names with a dot as they are first
 SECONDS: Final = 2.0
 
 

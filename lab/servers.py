@@ -66,7 +66,9 @@ class Servers:
                     await http2.serve(reader, writer, line, answer)
                     break
                 if not line.endswith(b" HTTP/1.1\r\n"):
-                    writer.write(json.dumps(_peer(writer, name, port) | {"text": line.decode().strip()}).encode() + b"\n")
+                    writer.write(
+                        json.dumps(_peer(writer, name, port) | {"text": line.decode().strip()}).encode() + b"\n"
+                    )
                     await writer.drain()
                     continue
                 request = await http.read(reader, begun=line)

@@ -200,7 +200,8 @@ def _player(request: Request, cast: list[Player]) -> Player | None:
     mine = [p for p in cast if p.partner == request.partner]
     if not mine:
         raise LabError(
-            f"no partner called {request.partner} calls us; there are {', '.join(dict.fromkeys(p.partner for p in cast))}"
+            f"no partner called {request.partner} calls us; there are "
+            + ", ".join(dict.fromkeys(player.partner for player in cast))
         )
     return next((p for p in mine if p.host == (request.to or request.host)), mine[0])
 

@@ -1,4 +1,4 @@
-"""`partner-mesh hairpin STACK [PARTNER]`: out by our egress gateway as we would, in by our ingress as the partner would."""
+"""`partner-mesh hairpin STACK [PARTNER]`: out by our egress gateway as we, in by our ingress as the partner."""
 
 import json
 import sys
@@ -13,12 +13,12 @@ from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, fa
 IMAGE = "curlimages/curl:8.16.0"
 
 
-def hairpin(
+def hairpin(  # noqa: PLR0917  # each is an option of the command
     stack: StackName,
     partner: Annotated[
         str | None, typer.Argument(help="One partner; default: all with `hairpin: true`.", show_default=False)
     ] = None,
-    objects: Annotated[
+    objects: Annotated[  # noqa: FBT002  # a flag of the command
         bool, typer.Option("--objects", help="Print the objects for a real cluster as YAML, and start nothing.")
     ] = False,
     ranges: Annotated[
@@ -29,7 +29,7 @@ def hairpin(
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
-    """The loopback test of each partner with `hairpin: true`: what must work, and what must not. Status 1 if one fails."""
+    """The loopback test of each partner with `hairpin: true`: what must work, what must not. Status 1 if one fails."""
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
         from lab import hairpin as loopback  # noqa: PLC0415  # needs Go and wheels; other verbs must start without

@@ -31,14 +31,14 @@ class Tier(StrEnum):
     TRAFFIC = "traffic"
 
 
-@lab.command()
-def test(
+@lab.command("test")
+def prove(
     stack: StackName = "dev",
     tier: Annotated[Tier | None, typer.Option("--tier", help="Only this one: validate, apply or traffic.")] = None,
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
-    """Three tiers: Istio's tools, the API server with istiod's webhook, and requests through Envoy. Status 1 if one fails."""
+    """Istio's tools, an API server with istiod's webhook, requests through Envoy: three tiers. Status 1 if one fails."""
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
         from lab import verdict  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
@@ -74,7 +74,7 @@ def up(stack: StackName = "dev", config_dir: ConfigDir = Path()) -> None:
 
 
 @lab.command()
-def request(  # each is an option of the command
+def request(  # noqa: PLR0917  # each is an option of the command
     method: Annotated[str, typer.Argument(help="As GET.")],
     path: Annotated[str, typer.Argument(help="As /v1/status.")],
     partner: Annotated[str | None, typer.Option(help="Call as this partner: its host, certificate, address.")] = None,
@@ -107,7 +107,7 @@ def request(  # each is an option of the command
 
 
 @lab.command()
-def fidelity(
+def fidelity(  # noqa: PLR0917  # each is an option of the command
     stack: StackName = "dev",
     probes: Annotated[int, typer.Option(min=1, help="How many questions; the pairwise ones are always asked.")] = 2500,
     seed: Annotated[

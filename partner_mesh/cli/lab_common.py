@@ -14,6 +14,9 @@ StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack's nam
 ConfigDir = Annotated[Path, typer.Option("--config-dir", help="The folder with the stacks and their partners.")]
 
 
+OURS = ("lab", "partner_mesh")
+
+
 class Format(StrEnum):
     """How the answer is written."""
 
@@ -43,4 +46,9 @@ def faults() -> Iterator[None]:
         yield
     except LabError as error:
         typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OURS:
+            raise
+        typer.echo(f"the lab needs {error.name}: install requirements-dev.txt, as make does", err=True)
         raise typer.Exit(2) from None

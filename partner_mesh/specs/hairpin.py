@@ -114,7 +114,8 @@ def script(loop: Loop) -> str:
 
 
 def _line(note: str, call: str, judged: str) -> str:
-    return f"echo '{note}:'; s=$(curl -s -o /dev/null -m 10 -w '%{{http_code}}' {call} || true); echo \"  $s\"; case $s in {judged} esac"
+    asked = f"s=$(curl -s -o /dev/null -m 10 -w '%{{http_code}}' {call} || true)"
+    return f"echo '{note}:'; {asked}; echo \"  $s\"; case $s in {judged} esac"
 
 
 def _caller(stack: Stack, partner: Partner) -> str:
@@ -156,7 +157,7 @@ def _admitted(stack: Stack, partner: Partner, inbound: Inbound, ranges: Sequence
             yield replace(manifest, name=f"{manifest.name}.{SUFFIX}", labels=labels)
 
 
-def _hop(
+def _hop(  # noqa: PLR0917  # the two ends of three hops
     stack: Stack, partner: Partner, there: Partner, egress: str, gateway: str, application: str
 ) -> Iterator[Manifest]:
     """The packets between the two gateways, and of the Job, which is no pod of the application's own."""
@@ -165,18 +166,18 @@ def _hop(
         pods(gateway_namespace(egress), {"istio": egress}),
         pods(gateway_namespace(gateway), {"istio": gateway}),
     )
-    name = f"{there.name}.loop"
+    name, place = f"{there.name}.loop", stack.applications[application].namespace
     yield policy(
         name, gateway_namespace(egress), labels, leaving["podSelector"],
         egress=[rule("egress", [entering], [GATEWAY_TARGET_PORT])],
-        ingress=[rule("ingress", [pods(stack.applications[application].namespace, {LABEL: partner.name})], [GATEWAY_TARGET_PORT])],
+        ingress=[rule("ingress", [pods(place, {LABEL: partner.name})], [GATEWAY_TARGET_PORT])],
     )  # fmt: skip
     yield policy(
         name, gateway_namespace(gateway), labels, entering["podSelector"],
         ingress=[rule("ingress", [leaving], [GATEWAY_TARGET_PORT])],
     )  # fmt: skip
     yield policy(
-        name, stack.applications[application].namespace, labels, {"matchLabels": {LABEL: partner.name}},
+        name, place, labels, {"matchLabels": {LABEL: partner.name}},
         egress=[rule("egress", [leaving], [GATEWAY_TARGET_PORT])],
     )  # fmt: skip
 

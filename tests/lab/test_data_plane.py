@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ EAST_WEST = Probe("checkout/checkout", "charging.charging", 80, "charging.chargi
     ],
 )
 def test_the_partner_reaches_what_its_routes_name_and_nothing_else(
-    lab: Lab, change: dict[str, object], status: int, path: str | None
+    lab: Lab, change: dict[str, Any], status: int, path: str | None
 ) -> None:
     seen = lab.probe(replace(CALLBACK, **change))
     assert (seen.status, seen.seen and seen.seen["path"]) == (status, path), seen.sentence()
@@ -61,7 +62,7 @@ def test_the_partner_reaches_what_its_routes_name_and_nothing_else(
         {"server_name": None},
     ],
 )
-def test_who_does_not_prove_to_be_the_partner_gets_no_answer_at_all(lab: Lab, change: dict[str, object]) -> None:
+def test_who_does_not_prove_to_be_the_partner_gets_no_answer_at_all(lab: Lab, change: dict[str, Any]) -> None:
     seen = lab.probe(replace(CALLBACK, **change))
     assert seen.outcome in {"handshake", "reset", "silent"}, seen.sentence()
 
@@ -99,7 +100,7 @@ def test_our_calls_leave_by_the_egress_gateway_with_our_certificate_and_no_inter
     ],
 )
 def test_nobody_else_and_no_other_way_leads_out(
-    lab: Lab, change: dict[str, object], outcome: str, status: int | None
+    lab: Lab, change: dict[str, Any], outcome: str, status: int | None
 ) -> None:
     seen = lab.probe(replace(BILLING, **change))
     assert (seen.outcome, seen.status) == (outcome, status), seen.sentence()
@@ -115,7 +116,7 @@ def test_nobody_else_and_no_other_way_leads_out(
     ],
 )
 def test_workloads_reach_those_they_are_declared_to_call(
-    lab: Lab, change: dict[str, object], expected: tuple[str, int | None]
+    lab: Lab, change: dict[str, Any], expected: tuple[str, int | None]
 ) -> None:
     seen = lab.probe(replace(EAST_WEST, **change))
     assert (seen.outcome, seen.status) == expected, seen.sentence()

@@ -127,6 +127,8 @@ def test_a_difference_between_analyser_and_data_plane_is_found(dev_lab: Lab, ask
     mine = [Question("partner", s.probe, enforced=True) for s in asked if s.kind in {"inward", "other path"}]
     judged = stacks.judged(dev.compiled())
     assert [o.lines() for o in outcomes(mine, dev_lab, judged, print) if not o.agrees] == []
-    without = [d for d in judged if (d["kind"], d["metadata"]["name"]) != ("AuthorizationPolicy", "acme-mobile.charging")]
+    without = [
+        d for d in judged if (d["kind"], d["metadata"]["name"]) != ("AuthorizationPolicy", "acme-mobile.charging")
+    ]
     different = [o for o in outcomes(mine, dev_lab, without, print) if not o.agrees]
     assert {o.question.probe.host for o in different} == {"acme.partners.dev.example.com"}

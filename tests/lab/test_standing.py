@@ -1,0 +1,119 @@
+"""What `lab request` makes of a person's words, where labs live, what a comparison looks like on paper."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab import LabError, home, netns
+from lab.fidelity import Outcome
+from lab.fidelity_report import Run
+from lab.inside import Balancer
+from lab.judge import Expected
+from lab.players import players
+from lab.probe import Observation, Probe
+from lab.questions import Question
+from lab.standing import Request, _probe
+from lab.traffic import balancers
+from lab.world import world
+from partner_mesh.analysis.layers import Because, Verdict
+from tests.lab import dev
+
+HOST = "acme.partners.dev.example.com"
+
+
+def told(request: Request) -> Probe:
+    documents = dev.objects()
+    cast = world(documents)
+    return _probe(request, players(documents, cast), cast, balancers(documents, cast).values())
+
+
+def test_a_partner_calls_its_host_from_its_address_with_its_certificate() -> None:
+    probe = told(Request("POST", "/v1/callbacks/1", partner="acme-mobile"))
+    assert (probe.to, probe.host, probe.server_name, probe.port) == (HOST, HOST, HOST, 443)
+    assert probe.address == "198.51.100.1"
+    assert probe.certificate is not None
+    assert probe.certificate.names == ("callbacks.acme-mobile.example",)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "authority", "expired"),
+    [
+        ("none", None, False),
+        ("stranger", "a stranger", False),
+        ("expired", "istio-partners/acme-mobile-acme", True),
+        ("payline", "istio-partners/payline-payline", False),
+    ],
+)
+def test_a_certificate_can_be_another(certificate: str, authority: str | None, expired: bool) -> None:
+    shown = told(Request("GET", "/", partner="acme-mobile", certificate=certificate)).certificate
+    assert (shown and shown.authority) == authority
+    assert bool(shown and shown.expired) is expired
+
+
+def test_a_workload_calls_in_plain_http() -> None:
+    probe = told(Request("GET", "/x", source="checkout/checkout", to="charging.charging", port=8080))
+    assert (probe.source, probe.server_name, probe.host) == ("checkout/checkout", None, "charging.charging")
+
+
+def test_a_web_user_comes_by_the_load_balancer() -> None:
+    probe = told(Request("GET", "/", source="192.0.2.9", to="pay.dev.example.com", headers=("X-A: b",)))
+    assert probe.to == "istio-web/web"
+    assert probe.headers["x-forwarded-for"] == "192.0.2.9"
+    assert probe.headers["x-a"] == "b"
+    assert isinstance(next(iter(balancers(dev.objects(), world(dev.objects())).values())), Balancer)
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request("GET", "/", partner="nobody"), "no partner called nobody calls us; there are acme-mobile"),
+        (Request("GET", "/", source="a/b"), "say where to with --to"),
+        (Request("GET", "/"), "say who calls with --partner"),
+        (Request("GET", "/", partner="acme-mobile", certificate="x"), "--certificate is own, none"),
+        (Request("GET", "/", partner="acme-mobile", headers=("x",)), "name: value"),
+    ],
+)
+def test_what_cannot_be_told_is_said(request_: Request, says: str) -> None:
+    with pytest.raises(LabError, match=says):
+        told(request_)
+
+
+def test_a_lab_that_does_not_run_is_not_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(LabError, match="no lab is running; start one with: partner-mesh lab up STACK"):
+        home.the_one(None)
+    for name, pid in (("one", os.getpid()), ("two", os.getpid()), ("dead", 2**22 - 1)):
+        home.folder(name).mkdir()
+        (home.folder(name) / "control.sock").touch()
+        (home.folder(name) / "pid").write_text(str(pid))
+    assert home.running() == ["one", "two"]
+    assert home.the_one("two").name == "two"
+    with pytest.raises(LabError, match=r"several labs are running \(one, two\)"):
+        home.the_one(None)
+    with pytest.raises(LabError, match="the lab of dead is not running"):
+        home.the_one("dead")
+
+
+def test_missing_programs_are_named_with_the_line_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda program: None if program in {"nft", "nsenter"} else f"/bin/{program}")
+    assert netns.refusal() == "programs are missing; install them: apt-get install -y nftables util-linux"
+    with pytest.raises(LabError, match="the data plane cannot run"):
+        netns.require()
+
+
+def test_a_report_shows_the_table_and_every_difference_and_how_to_make_it_again() -> None:
+    question = Question("partner", Probe("outside", "a", 1, "a", address="192.0.2.1"), enforced=True)
+    allowed = Expected(Verdict.ALLOWED, ("x/y",), (Because("route", "VirtualService a/b"),))
+    same = Outcome(question, allowed, Observation("answered", 200, {"server": "x/y"}))
+    different = replace(same, seen=Observation("answered", 403))
+    unknown = replace(same, expected=replace(allowed, verdict=Verdict.UNKNOWN))
+    run = Run("dev", 7, (same, different, unknown))
+    assert run.different == [different]
+    for text in (run.text(), run.markdown()):
+        assert "partner-mesh lab fidelity dev --probes 3 --seed 7" in text
+        assert "expected: allowed to x/y" in text
+        assert "observed: 403" in text
+        assert "1 times unknown" in text
+    assert "| partner | 3 | 1 | 0 | 1 | 1 |" in run.markdown()
