@@ -15,10 +15,11 @@ class Golden:
 
     folder: Path
     refresh: bool
+    suffix: str = ".yaml"
 
     def __call__(self, name: str, text: str) -> None:
-        """Fails, with the difference, unless the file says the same; `name` is its path without `.yaml`."""
-        path = self.folder / f"{name}.yaml"
+        """Fails, with the difference, unless the file says the same; `name` is its path without the suffix."""
+        path = self.folder / f"{name}{self.suffix}"
         if self.refresh:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
