@@ -23,7 +23,8 @@ class Balancer:
     def admits(self, addresses: AddressSet, ports: PortSet) -> Opinion:
         """What its own rules say of a client, on whatever port it listens; `ports` are the gateway's."""
         for rule in self.group.ingress:
-            if addresses <= rule.addresses and rule.ports:
+            # Of a client that may call from many addresses, some IPv6, one that gets in is enough.
+            if addresses & rule.addresses and rule.ports:
                 return Opinion(SECURITY_GROUP, Verdict.ALLOWED, ports, (rule.because, self.door))
         refusal = Because.of(SECURITY_GROUP, self.group.resource, "no rule admits the client")
         return Opinion(SECURITY_GROUP, Verdict.DENIED, ports, (refusal,))
