@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Day, Duration, Flag, Model, Name
+from partner_mesh.config.base import Cidr, Day, Duration, Flag, Model, Name, SecretName
 from partner_mesh.config.observability import AccessLog, MetricTags, Telemetry
 
 Revision = Annotated[str, Field(pattern=r"^\d+-\d+-\d+$")]
@@ -52,11 +52,15 @@ class Resources(Model):
 
 
 class Peer(Model):
-    """The other cluster of a two-cluster mesh: it shares our trust domain and root."""
+    """The other cluster of a two-cluster mesh: it shares our trust domain and root.
+
+    Its kubeconfig is a Secret `istio-remote-secret-<name>` (key `<name>`; in the store: property `kubeconfig`).
+    """
 
     name: Name
     network: Name
-    gateway: str  # address of its east-west gateway
+    gateway: Annotated[str, Field(min_length=1)]  # address of its east-west gateway
+    ranges: Annotated[tuple[Cidr, ...], Field(min_length=1)]  # its network: east-west gateway, API server, pods
 
 
 class MultiCluster(Model):
@@ -64,6 +68,7 @@ class MultiCluster(Model):
 
     cluster: Name
     network: Name
+    ca: SecretName = "cacerts"  # ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem: an intermediate of one root
     peers: Annotated[tuple[Peer, ...], Field(min_length=1)]
 
 

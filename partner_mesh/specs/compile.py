@@ -14,6 +14,7 @@ from partner_mesh.specs import (
     control_plane_policy,
     controllers,
     destination_rule,
+    eastwest,
     gateway_charts,
     inbound,
     inventory,
@@ -56,7 +57,8 @@ def compile_stack(stack: Stack, group_ids: GroupIds = None) -> Compiled:
         mesh=mesh_objects(stack, tuple(gateways)),
         gateways={
             name: gateway_objects(stack, name, declared, formed, group_ids) for name, declared in gateways.items()
-        },
+        }
+        | ({eastwest.NAME: doors} if (doors := eastwest.gateway_objects(stack, group_ids)) else {}),
         namespaces={name: namespace_objects(stack, name, group_ids) for name in stack.by_namespace},
         applications={
             name: application_objects(stack, name, partner_gateways, group_ids) for name in stack.applications
@@ -96,6 +98,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
     return (
         *(root if stack.platform.mesh.managed else ()),
         *control_plane_policy.control_plane_policies(stack),
+        *eastwest.root_objects(stack),
         *storage.storage_class(stack),
         *pod_addresses.annotate_pods(stack),
         *calico.global_network_policies(stack),
@@ -157,6 +160,7 @@ def application_objects(
         application.service_account(stack, name),
         application.service(stack, name, partner_gateways),
         *network_policy.application_policies(stack, name),
+        *eastwest.to_peers(stack, name),
         *security_group_policy.of_application(stack, name, group_ids),
         *peer_authentication.of_application(stack, name),
         *request_authentication.of_application(stack, name),
@@ -178,5 +182,6 @@ def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRele
         *istio_charts.istio_charts(stack),
         *(gateway_charts.gateway_release(stack, name, declared) for name, declared in own_gateways.items()),
         *login.login_releases(stack),
+        *eastwest.releases(stack),
         *observability.observability_charts(stack),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
-from partner_mesh.model.names import gateway_namespace
+from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
 from partner_mesh.specs import external_secret
 from partner_mesh.specs.stack import owned
 from partner_mesh.specs.versions import AWS_LOAD_BALANCER_CONTROLLER, EXTERNAL_SECRETS
@@ -83,9 +83,12 @@ def cluster_secret_store(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manif
     aws: dict[str, Any] = {"service": "SecretsManager"}
     if stack.region is not None:
         aws["region"] = stack.region
+    # The shared root of two clusters is istiod's, in the root namespace; else nobody there needs the store.
+    mesh = stack.platform.mesh
+    root = [ROOT_NAMESPACE] if mesh.managed and mesh.multi_cluster is not None else []
     spec = {
         "provider": {"aws": aws},
-        "conditions": [{"namespaces": [gateway_namespace(gateway) for gateway in gateways]}],
+        "conditions": [{"namespaces": [*(gateway_namespace(gateway) for gateway in gateways), *root]}],
     }
     return (
         Manifest(external_secret.API, "ClusterSecretStore", external_secret.STORE, labels=owned(), body={"spec": spec}),

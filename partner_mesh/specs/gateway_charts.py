@@ -26,6 +26,23 @@ from partner_mesh.specs.stack import (
 # Long enough for the load balancer to notice and for requests to end; a security group for pods needs more than zero.
 TERMINATION_GRACE_SECONDS: Final = 60
 
+POD_SECURITY: Final[dict[str, Any]] = {
+    "runAsNonRoot": True,
+    "runAsUser": 1337,
+    "runAsGroup": 1337,
+    "fsGroup": 1337,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY: Final[dict[str, Any]] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "privileged": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "runAsUser": 1337,
+    "runAsGroup": 1337,
+}
+
 
 def gateway_release(stack: Stack, name: str, declared: str) -> ChartRelease:
     """The release of gateway `name`, which has the settings of gateway `declared` (the same unless it is a shard)."""
@@ -56,22 +73,8 @@ def gateway_values(stack: Stack, name: str, declared: str) -> dict[str, Any]:
             "type": "ClusterIP",
             "ports": service_ports(gateway),
         },
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1337,
-            "runAsGroup": 1337,
-            "fsGroup": 1337,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containerSecurityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "privileged": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": 1337,
-            "runAsGroup": 1337,
-        },
+        "securityContext": POD_SECURITY,
+        "containerSecurityContext": CONTAINER_SECURITY,
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "2000m", "memory": "1Gi"}},
         "autoscaling": {
             "enabled": True,

@@ -137,7 +137,9 @@ def _multi_cluster(mesh: Mesh) -> dict[str, Any]:
         "meshID": mesh.trust_domain,
         "multiCluster": {"clusterName": cluster.cluster},
         "network": cluster.network,
-        "meshNetworks": {
+        # Ours is entered at the gateway whose Service is labelled with it; pods without a label are of it as well.
+        "meshNetworks": {cluster.network: {"endpoints": [{"fromRegistry": cluster.cluster}]}}
+        | {
             peer.network: {
                 "endpoints": [{"fromRegistry": peer.name}],
                 "gateways": [{"address": peer.gateway, "port": 15443}],

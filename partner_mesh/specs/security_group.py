@@ -31,6 +31,8 @@ from partner_mesh.specs.tracing import collector_port
 Direction = Literal["ingress", "egress"]
 Protocol = Literal["tcp", "udp", "-1"]
 
+EAST_WEST: Final = "eastwest"  # the gateway between two clusters (`eastwest.py`)
+EAST_WEST_PORT: Final = 15443
 CLUSTER: Final = "cluster"  # EKS' own, on the control plane's interfaces: it exists once the cluster does
 NODES: Final = "nodes"
 PODS: Final = "pods"
@@ -107,6 +109,7 @@ def security_groups(stack: Stack, gateways: Mapping[str, str], formed: Shards) -
         if waypoint.served(stack, namespace):
             own = waypoint_group(namespace)
             groups.append(Group(own, f"Waypoint of {namespace}", tuple(dict.fromkeys(_of(own, edges)))))
+    groups += _east_west(stack, edges)
     groups += [_login(name, edges) for name, _, _ in logins(stack)]
     for name, declared in gateways.items():
         groups.append(_gateway(stack, name, declared, edges))
@@ -139,6 +142,10 @@ def _edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
             ports = (web_port(application, route).target,)
             source = gateway_group(web_gateway(stack, route))
             yield from _way(source, own, reached_by(stack, namespace, ports), namespace if through else None)
+    if stack.platform.mesh.multi_cluster is not None:
+        for name, application in stack.applications.items():
+            for port in target_ports(application) if application.callers else ():
+                yield Edge(gateway_group(EAST_WEST), application_group(name), port)
     for name, _, _ in logins(stack):
         yield Edge(gateway_group(place(stack, name)[0]), login_group(name), LOGIN_PORT)
     yield from _partner_edges(stack, formed)
@@ -236,6 +243,10 @@ def _application(stack: Stack, name: str, edges: Iterable[Edge]) -> Group:
     own = application_group(name)
     declared = stack.applications[name].security_group
     rules = list(_of(own, edges))
+    cluster = stack.platform.mesh.multi_cluster
+    if cluster is not None and any(c.application == name for a in stack.applications.values() for c in a.callers):
+        blocks = dict.fromkeys(cidr for peer in cluster.peers for cidr in peer.ranges)
+        rules += [_tcp("egress", EAST_WEST_PORT, "other cluster", cidr=cidr) for cidr in blocks]
     if declared is not None:
         for entry in declared.ingress:
             what = entry.description or "declared"
@@ -258,6 +269,19 @@ def _gateway(stack: Stack, name: str, declared: str, edges: Iterable[Edge]) -> G
         ports = {443, *(each.port for each in entries if stack.outbound_gateway(each) == declared)}
         rules += [_tcp("egress", port, "partners", cidr=EVERYWHERE) for port in sorted(ports)]
     return Group(own, f"Gateway {name}", tuple(dict.fromkeys(rules)))
+
+
+def _east_west(stack: Stack, edges: Iterable[Edge]) -> list[Group]:
+    """The door between clusters: its load balancer (an NLB without a group of its own) keeps the callers' addresses."""
+    cluster = stack.platform.mesh.multi_cluster
+    if cluster is None:
+        return []
+    own, network = gateway_group(EAST_WEST), stack.platform.network
+    blocks = dict.fromkeys(cidr for peer in cluster.peers for cidr in peer.ranges)
+    rules = [*_of(own, edges), *(_tcp("ingress", EAST_WEST_PORT, "other cluster", cidr=cidr) for cidr in blocks)]
+    if network is not None:
+        rules.append(_tcp("ingress", GATEWAY_STATUS_PORT, "health checks", cidr=network.cidr))
+    return [Group(own, "East-west gateway", tuple(dict.fromkeys(rules)))]
 
 
 def _login(application: str, edges: Iterable[Edge]) -> Group:

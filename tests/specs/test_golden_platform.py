@@ -9,6 +9,7 @@ from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.serialize import dump_all
 from partner_mesh.specs import Compiled, compile_stack
+from tests.crds import problems
 from tests.golden import Golden
 from tests.specs.stacks import APPLICATIONS, GATEWAYS, foreign, loaded
 
@@ -257,6 +258,20 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *(d for d in compiled.security_groups if d["metadata"]["name"] in WAYPOINTS),
         ],
     ),
+    "two-clusters": (
+        lambda: loaded(mesh=MESH | {"multiCluster": {"cluster": "north", "network": "north", "peers": [
+            {"name": "south", "network": "south", "gateway": "10.2.0.10", "ranges": ["10.2.0.0/16"]},
+        ]}}),
+        lambda compiled: [
+            *_documents(compiled.gateways["eastwest"]),
+            *_documents(m for m in compiled.mesh if m.kind in ("ExternalSecret", "ClusterSecretStore")
+                        or m.name == "istiod-peers"),
+            *(d for d in _application("checkout")(compiled) if d["kind"] == "NetworkPolicy"),
+            *(chart for chart in _charts(compiled) if chart["release"] == "istio-eastwest/eastwest"),
+            *(c["values"]["global"] for c in _charts(compiled) if "istiod" in c["release"]),
+            *(d for d in compiled.security_groups if d["metadata"]["name"] in ("gateway-eastwest", "app-checkout")),
+        ],
+    ),
     "guest": (
         lambda: loaded(**foreign(), applications=_shared_nodes()),
         lambda compiled: _documents(m for m in compiled if m.kind != "VirtualService"),
@@ -281,6 +296,12 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
         ],
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_pinned_istio_knows_every_field_of_a_feature(scenario: str) -> None:
+    compiled = compile_stack(SCENARIOS[scenario][0]())
+    assert [fault for m in compiled if ".istio.io/" in m.api_version for fault in problems(m.document())] == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

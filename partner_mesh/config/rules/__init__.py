@@ -10,6 +10,7 @@ from typing import Final
 from partner_mesh.config.rules import (
     ambient,
     capacity,
+    clusters,
     edges,
     groups,
     hosts,
@@ -34,6 +35,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **traffic.RULES,
     **logins.RULES,
     **ambient.RULES,
+    **clusters.RULES,
     **versions.RULES,
     **capacity.RULES,
     **groups.RULES,
