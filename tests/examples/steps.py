@@ -1,6 +1,7 @@
 """What an example's files say: its steps in order, the objects of each, and the texts that are kept of them."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,13 @@ def steps(example: str) -> list[str]:
     return sorted(names, key=lambda each: int(each.partition("-")[0]))
 
 
+@cache
 def objects(example: str, step: str) -> Loaded:
     """Every object of a step."""
     return of_documents(documents(step, EXAMPLES / example))
 
 
+@cache
 def change(example: str, step: str) -> Comparison:
     """A step against the one before."""
     names = steps(example)
@@ -35,6 +38,7 @@ def change(example: str, step: str) -> Comparison:
     return compared(objects(example, before), objects(example, step), subject=step, against=before)
 
 
+@cache
 def said(*arguments: str) -> str:
     """What the command prints; it must end with status 0."""
     result = CliRunner().invoke(app, list(arguments))
