@@ -2,7 +2,8 @@
 
 `SecurityGroupPolicy` (vpcresources.k8s.aws/v1beta1) gives pods groups, by pod labels, by labels of their
 ServiceAccount, or by both; a pod that several select has the groups of all. Rules come as `SecurityGroup` documents.
-A pod without a policy shares its node's groups, which no object tells: the layer has no opinion of that end. Groups
+A pod without a policy shares its node's groups (a document with `spec.nodes: true`, if there is one): the layer has
+no opinion of that end. Groups
 only allow, and they keep state, so a connection needs a rule out of the source and a rule into the destination.
 
 A documented group that no pod holds, and that admits addresses and lets traffic out to a pod's group, is a load
@@ -197,6 +198,11 @@ class SecurityGroupLayer:
         return self._strange if isinstance(other, Workload) else ()
 
     @cached_property
+    def _nodes(self) -> frozenset[str]:
+        """The groups of nodes, and so of pods without their own, where a document says `spec.nodes: true`."""
+        return frozenset(name for name, group in self._groups.items() if group.resource.spec.get("nodes") is True)
+
+    @cached_property
     def _strange(self) -> list[str]:
         """Groups that rules name and no pod holds."""
         named = {
@@ -232,7 +238,9 @@ class SecurityGroupLayer:
         held = self._held.get(other)
         if held is not None and not rule.groups.isdisjoint(held.ids):
             return True, ""
-        if held is None and not rule.groups <= self._used:
+        if held is None and not rule.groups.isdisjoint(self._nodes):
+            return True, ""
+        if held is None and not self._nodes and not rule.groups <= self._used:
             return False, _NODE_GROUPS
         return False, _POD_ADDRESS if rule.addresses and not addresses else ""
 

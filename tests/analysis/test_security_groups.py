@@ -125,3 +125,9 @@ def test_what_the_objects_do_not_tell_is_unknown(documents: list[Any]) -> None:
 def test_a_rule_for_every_protocol_ignores_ports() -> None:
     documents = [held("b", "sg-b"), group("sg-b", ingress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"]}])]
     assert verdicts(*documents, source=PLAIN) == {"allowed": "all ports"}
+
+
+def test_pods_without_groups_of_their_own_are_admitted_as_their_node_is() -> None:
+    nodes = group("sg-nodes", nodes=True)
+    documents = [held("b", "sg-b"), group("sg-b", ingress=[tcp(80, groups=["sg-nodes"])]), nodes]
+    assert verdicts(*documents, source=PLAIN) == {"allowed": "TCP 80", "denied": "TCP 1-79,81-65535, UDP, SCTP"}
