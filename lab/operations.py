@@ -23,6 +23,7 @@ from lab.world import Workload, world
 
 API_SERVER: Final = "kube-apiserver"
 DRAIN_LIMIT: Final = 40.0  # seconds until a pod that drains is killed: above any terminationGracePeriodSeconds of ours
+CONNECTIONS: Final = 4  # at once to the API server
 ADMIN_PORT: Final = 15000  # Envoy's, on the pod's loopback
 
 Command = Callable[[Any], Awaitable[Any]]
@@ -30,7 +31,7 @@ Command = Callable[[Any], Awaitable[Any]]
 
 def commands(session: Session) -> dict[str, Command]:
     """All of them, by name."""
-    found = (kill, revive, start_control_planes, surge, retire, surround, read, write, erase, envoy, memory)
+    found = (kill, revive, start_control_planes, surge, retire, surround, read, write, write_many, erase, envoy, memory)
     return {command.__name__: partial(command, session) for command in found}
 
 
@@ -124,6 +125,24 @@ async def write(session: Session, documents: Sequence[Mapping[str, Any]]) -> tup
     """Objects into the API server and nothing else; when the first was sent and the last answered (monotonic clock)."""
     began = time.monotonic()
     await session.aside(lambda: session.write(documents))
+    return began, time.monotonic()
+
+
+async def write_many(session: Session, documents: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """The same for thousands that do not need one another, over several connections, as a deployment engine does it."""
+    began = time.monotonic()
+    shares = [documents[start::CONNECTIONS] for start in range(CONNECTIONS)]
+
+    def share(several: Sequence[Mapping[str, Any]]) -> None:
+        api = session.plane.api()
+        try:
+            for document in several:
+                api.apply(document)
+        finally:
+            api.close()
+
+    loop = asyncio.get_running_loop()
+    await asyncio.gather(*(loop.run_in_executor(None, share, several) for several in shares))
     return began, time.monotonic()
 
 

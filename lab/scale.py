@@ -87,7 +87,7 @@ def measured(stack: Stack, shape: Shape, report: Callable[[str], None]) -> Size:
         calls = [c for c in callers(config, [*base, *later]) if c.partner == config.partners[-1].name]
         lab.operate("surround", later)
         before = _total(lab, config)
-        began, ended = lab.operate("write", later)
+        began, ended = lab.operate("write_many", later)
         usable = _working(lab, calls, ended)
         time.sleep(REST)
         change = _change(lab, config, calls[0])
