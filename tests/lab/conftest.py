@@ -38,7 +38,7 @@ def lab(fixture_documents: list[dict[str, Any]], tmp_path_factory: pytest.TempPa
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dev_lab(lab_tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A running lab of the stack `dev`."""
     if (reason := netns.refusal()) is not None:
