@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Cidr, Day, Duration, Flag, Model, Name, SecretName
+from partner_mesh.config.base import Cidr, Day, Duration, Flag, HeaderName, Model, Name, SecretName
 from partner_mesh.config.observability import AccessLog, MetricTags, Telemetry
 
 Revision = Annotated[str, Field(pattern=r"^\d+-\d+-\d+$")]
@@ -51,6 +51,18 @@ class Resources(Model):
     memory_limit: Quantity | None = None
 
 
+class Authorizer(Model):
+    """Somebody whom policies with action CUSTOM ask: a port of one of our applications. Without an answer: refused."""
+
+    application: Name
+    port: Name
+    protocol: Literal["grpc", "http"] = "grpc"  # Envoy's ext_authz service, or plain requests
+    timeout: Duration = "1s"
+    path_prefix: Annotated[str, Field(pattern=r"^/[^\s]*$")] | None = None  # http: put before the request's path
+    request_headers: tuple[HeaderName, ...] = ()  # http: what it is shown
+    headers_to_upstream: tuple[HeaderName, ...] = ()  # http: what of its answer goes on with the request
+
+
 class Peer(Model):
     """The other cluster of a two-cluster mesh: it shares our trust domain and root.
 
@@ -91,6 +103,7 @@ class Mesh(Model):
     replicas: Annotated[int, Field(strict=True, ge=1, le=20)] = 2
     drain_duration: Duration = "5s"
     namespaces: dict[Name, NamespaceSettings] = {}
+    authorizers: dict[Name, Authorizer] = {}  # by the name that policies give as their provider
     multi_cluster: MultiCluster | None = None
 
     @property

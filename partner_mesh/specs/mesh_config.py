@@ -10,6 +10,7 @@ from partner_mesh.config.observability import AccessLog
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import ROOT_NAMESPACE
 from partner_mesh.specs.login_provider import login_providers
+from partner_mesh.specs.stack import application_host, application_port
 from partner_mesh.specs.tracing import collector
 
 ACCESS_LOG_PROVIDER: Final = "partner-mesh-access-log"
@@ -94,8 +95,31 @@ def default_proxy_config(stack: Stack) -> dict[str, Any]:
 
 
 def extension_providers(stack: Stack) -> list[dict[str, Any]]:
-    """Providers that Telemetry names (access log and tracing), and the logins that CUSTOM policies ask."""
-    return [*access_log_providers(stack), *tracing_provider(stack), *login_providers(stack)]
+    """Providers that Telemetry names (access log and tracing), and those whom CUSTOM policies ask."""
+    asked = [*login_providers(stack), *authorizer_providers(stack)]
+    return [*access_log_providers(stack), *tracing_provider(stack), *asked]
+
+
+def authorizer_providers(stack: Stack) -> list[dict[str, Any]]:
+    """Ext-authz providers: applications of ours. `failOpen` is left at false: no answer refuses."""
+    found: list[dict[str, Any]] = []
+    for name, each in stack.platform.mesh.authorizers.items():
+        provider: dict[str, Any] = {
+            "service": application_host(stack, each.application),
+            "port": application_port(stack, each.application, each.port).port,
+            "timeout": each.timeout,
+        }
+        if each.protocol == "grpc":
+            found.append({"name": name, "envoyExtAuthzGrpc": provider})
+            continue
+        if each.path_prefix is not None:
+            provider["pathPrefix"] = each.path_prefix
+        if each.request_headers:
+            provider["includeRequestHeadersInCheck"] = list(each.request_headers)
+        if each.headers_to_upstream:
+            provider["headersToUpstreamOnAllow"] = list(each.headers_to_upstream)
+        found.append({"name": name, "envoyExtAuthzHttp": provider})
+    return found
 
 
 def access_log_providers(stack: Stack) -> list[dict[str, Any]]:

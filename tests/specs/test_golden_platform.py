@@ -60,6 +60,12 @@ USERS = {
 }
 
 WAYPOINTS = ("waypoint-charging", "app-charging", "app-checkout", "gateway-web")
+OPA = {
+    "namespace": "opa",
+    "nodeGroup": "billing",
+    "ports": {"grpc": {"port": 9191, "protocol": "grpc"}, "http": 8181},
+    "callers": ["charging"],
+}
 AUTHENTICATION = ("RequestAuthentication", "AuthorizationPolicy")
 
 SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
@@ -175,7 +181,21 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
     ),
     "policies": (
         lambda: loaded(
-            applications=_with(
+            mesh=MESH
+            | {
+                "authorizers": {
+                    "opa": {"application": "opa", "port": "grpc"},
+                    "scanner": {
+                        "application": "opa",
+                        "port": "http",
+                        "protocol": "http",
+                        "pathPrefix": "/check",
+                        "requestHeaders": ["x-session"],
+                        "headersToUpstream": ["x-verdict"],
+                    },
+                }
+            },
+            applications={"opa": OPA} | _with(
                 "charging",
                 policies=[
                     {
@@ -191,6 +211,34 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
                         ],
                     },
                     {
+                        "name": "everything",
+                        "action": "ALLOW",
+                        "rules": [
+                            {
+                                "from": [
+                                    {
+                                        "principals": ["cluster.local/ns/checkout/sa/*"],
+                                        "requestPrincipals": ["https://login.example.com/*"],
+                                        "namespaces": ["checkout"],
+                                        "notNamespaces": ["legacy"],
+                                        "ipBlocks": ["10.0.0.0/8"],
+                                        "notIpBlocks": ["10.9.0.0/16"],
+                                    },
+                                    {"remoteIpBlocks": ["192.0.2.0/24"], "notRemoteIpBlocks": ["192.0.2.1/32"]},
+                                    {"notRequestPrincipals": ["*"]},
+                                ],
+                                "to": [
+                                    {"hosts": ["a.example"], "notHosts": ["b.example"], "notPorts": [9090]},
+                                    {"notMethods": ["DELETE"], "notPaths": ["/admin/{**}"]},
+                                ],
+                                "when": [
+                                    {"key": "request.auth.claims[group]", "values": ["buyers"]},
+                                    {"key": "request.headers[x-debug]", "notValues": ["1"]},
+                                ],
+                            }
+                        ],
+                    },
+                    {
                         "name": "ask",
                         "action": "CUSTOM",
                         "provider": "opa",
@@ -199,7 +247,11 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
                 ],
             )
         ),
-        _of("AuthorizationPolicy"),
+        lambda compiled: [
+            *_of("AuthorizationPolicy")(compiled),
+            *(p for c in _charts(compiled) if "istiod" in c["release"]
+              for p in c["values"]["meshConfig"]["extensionProviders"] if p["name"] in ("opa", "scanner")),
+        ],
     ),
     "mutual-tls": (
         lambda: loaded(

@@ -9,6 +9,7 @@ from typing import Final
 
 from partner_mesh.config.rules import (
     ambient,
+    authorizers,
     capacity,
     clusters,
     edges,
@@ -36,6 +37,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **logins.RULES,
     **ambient.RULES,
     **clusters.RULES,
+    **authorizers.RULES,
     **versions.RULES,
     **capacity.RULES,
     **groups.RULES,
