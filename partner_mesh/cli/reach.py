@@ -59,7 +59,9 @@ def reach(  # noqa: PLR0917 - typer makes options of arguments
         sys.stdout.writelines(_lines(reach_text.grid(results, colour=sys.stdout.isatty())))
     else:
         # Of one question the refusal is the answer; of a whole stack it is the rule, and only counted.
-        sys.stdout.writelines(_shown(results, format, denied=bool(source and destination)))
+        sys.stdout.writelines(
+            _shown(results, format, str(stack or manifests or context), denied=bool(source and destination))
+        )
 
 
 def _ports(text: str) -> PortSet:
@@ -106,7 +108,7 @@ def _objects(stack: str | None, manifests: Path | None, context: str | None, con
     return of_documents(documents(stack or "", config_dir))
 
 
-def _shown(results: Results, format: str, *, denied: bool) -> Iterable[str]:  # noqa: A002 - the option's name
+def _shown(results: Results, format: str, subject: str, *, denied: bool) -> Iterable[str]:  # noqa: A002 - the option's name
     if format == "json":
         return reach_json.chunks(results)
     if format == "markdown":
@@ -114,7 +116,7 @@ def _shown(results: Results, format: str, *, denied: bool) -> Iterable[str]:  # 
     if format == "html":
         # The page is large and nobody else needs it.
         html = importlib.import_module("partner_mesh.report.html")
-        return (str(html.page(results)),)
+        return (str(html.page(results, f"{subject}: who can talk to whom")),)
     return _lines(reach_text.lines(results, denied=denied))
 
 

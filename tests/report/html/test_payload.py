@@ -1,13 +1,16 @@
 """The payload holds the whole table, every text once, and can be expanded to exactly the connections it came from."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partner_mesh.analysis.layers import ExternalHost
+from partner_mesh.analysis.layers import NETWORK_POLICY, Because, ExternalHost
+from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.results import Results
+from partner_mesh.model.names import PARTNER_LABEL
 from partner_mesh.report.html.payload import payload, spans
 from tests.report.html.sample import hostile, thousand
 
@@ -70,7 +73,11 @@ def test_a_partner_page_names_its_journeys_in_both_directions_and_no_others() ->
 
 
 def test_a_host_belongs_to_the_partner_whose_entry_makes_it_known() -> None:
-    data = payload(thousand(partners=5, workloads=3))
+    """Not to one whose NetworkPolicy all of them share."""
+    shared = Because.of(NETWORK_POLICY, Resource("v1", "NetworkPolicy", "a", "b", {PARTNER_LABEL: "carrier-0000"}))
+    results = thousand(partners=5, workloads=3)
+    journeys = [replace(each, decided_by=(*each.decided_by, shared)) for each in results.journeys]
+    data = payload(replace(results, journeys=tuple(journeys)))
     for name, found in data["partners"].items():
         hosts = [data["endpoints"][data["journeys"][number][1]][0] for number in found["outbound"]]
         assert hosts == [f"api.{name}.example"]
@@ -86,3 +93,8 @@ def test_an_outside_host_without_an_entry_belongs_to_nobody() -> None:
     hosts = [each for each in results.journeys if isinstance(each.destination, ExternalHost)]
     bare = Results((), (), (), (), tuple(hosts[:1]))
     assert list(payload(bare)["partners"]) == ["carrier-0000"]
+
+
+def test_every_kind_of_end_is_told_apart() -> None:
+    kinds = {kind for _, kind, _ in payload(thousand(partners=2, workloads=2))["endpoints"]}
+    assert kinds == {"workload", "addresses", "partner", "host"}
