@@ -100,6 +100,7 @@ class Gateway(Model):
     certificate: SecretName | None = None  # the server certificate's Secret (partner: default of its partners)
     client_certificates: Flag | None = None  # refused on web: the ALB ends TLS
     firewall: Flag | None = None  # refused on partner: WAF attaches to ALB only
+    api: Literal["istio", "gateway-api"] = "istio"  # web: in which API its listener and routes are written
     node_group: Name | None = None  # default: the group dedicated to this gateway's kind, if there is one
     enforce_at: Literal["sidecar", "edge"] = "sidecar"
     max_partners: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = (

@@ -36,6 +36,7 @@ from partner_mesh.specs import (
     virtual_service,
     waypoint,
     web,
+    web_gateway_api,
 )
 from partner_mesh.specs.aws import pod_addresses, storage
 from partner_mesh.specs.compiled import Compiled
@@ -161,6 +162,7 @@ def application_objects(
         application.service(stack, name, partner_gateways),
         *network_policy.application_policies(stack, name),
         *eastwest.to_peers(stack, name),
+        *web_gateway_api.grants(stack, name),
         *security_group_policy.of_application(stack, name, group_ids),
         *peer_authentication.of_application(stack, name),
         *request_authentication.of_application(stack, name),

@@ -11,7 +11,7 @@ from partner_mesh.config.application import Application, WebRoute
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import NETWORKING, SECURITY, gateway_namespace
-from partner_mesh.specs import login
+from partner_mesh.specs import login, web_gateway_api
 from partner_mesh.specs.external_secret import external_secret
 from partner_mesh.specs.login_provider import logins, place
 from partner_mesh.specs.stack import (
@@ -40,6 +40,13 @@ TELLTALE_HEADERS: Final = ("server", "x-powered-by", "x-envoy-upstream-service-t
 
 def web_gateway_objects(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
     """The server, its certificate, its ALLOW, and the routes of every application behind it."""
+    if stack.platform.gateways[gateway].api == "gateway-api":
+        return (
+            *_certificate(stack, gateway),
+            web_gateway_api.gateway(stack, gateway, certificate_name(stack, gateway)),
+            _allow_own_port(stack, gateway),
+            *_http_routes(stack, gateway),
+        )
     return (
         *_certificate(stack, gateway),
         _gateway(stack, gateway),
@@ -92,15 +99,37 @@ def _allow_own_port(stack: Stack, gateway: str) -> Manifest:
     )
 
 
-def virtual_services(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
-    """One a host. Routes stand from the most specific path to the least, so that their order is nobody's accident:
-    of several VirtualServices of one host Istio would decide it by age.
-    """
+def _by_host(stack: Stack, gateway: str) -> dict[str, list[tuple[str, WebRoute]]]:
+    """Routes of a gateway by their hosts, in declared order."""
     hosts: dict[str, list[tuple[str, WebRoute]]] = {}
     for name, application in stack.applications.items():
         for route in application.web:
             if web_gateway(stack, route) == gateway:
                 hosts.setdefault(web_host(stack, route), []).append((name, route))
+    return hosts
+
+
+def _http_routes(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
+    signing_in = {place(stack, name)[1]: name for name, _, _ in logins(stack, gateway)}
+    headers = {"set": SECURITY_HEADERS, "remove": TELLTALE_HEADERS}
+    return tuple(
+        web_gateway_api.http_route(
+            stack,
+            gateway,
+            host,
+            sorted(routes, key=lambda entry: specificity(entry[1])),
+            signing_in=signing_in.get(host),
+            headers=headers,
+        )
+        for host, routes in _by_host(stack, gateway).items()
+    )
+
+
+def virtual_services(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
+    """One a host. Routes stand from the most specific path to the least, so that their order is nobody's accident:
+    of several VirtualServices of one host Istio would decide it by age.
+    """
+    hosts = _by_host(stack, gateway)
     signing_in = {place(stack, name)[1]: name for name, _, _ in logins(stack, gateway)}
     found = []
     for host, routes in hosts.items():

@@ -324,6 +324,19 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *(d for d in compiled.security_groups if d["metadata"]["name"] in ("gateway-eastwest", "app-checkout")),
         ],
     ),
+    "gateway-api": (
+        lambda: loaded(
+            gateways=GATEWAYS | {"web": GATEWAYS["web"] | {"api": "gateway-api"}},
+            applications=_with(
+                "checkout",
+                web=[
+                    {"path": "/{**}"},
+                    {"path": "/old", "rewrite": "/new", "methods": ["GET", "POST"], "timeout": "5s"},
+                ],
+            ),
+        ),
+        lambda compiled: _documents(m for m in compiled if m.api_version.startswith("gateway.networking.k8s.io")),
+    ),
     "guest": (
         lambda: loaded(**foreign(), applications=_shared_nodes()),
         lambda compiled: _documents(m for m in compiled if m.kind != "VirtualService"),

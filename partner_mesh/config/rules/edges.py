@@ -8,6 +8,7 @@ from typing import Final
 from partner_mesh.config.platform import Gateway
 from partner_mesh.config.rules.world import Path, World
 from partner_mesh.config.translation import Finding
+from partner_mesh.model.path import PathTemplate
 
 _TWO_WAYS: Final = "use exposure: partner (NLB, client certificates) or exposure: web (ALB with WAF)"
 
@@ -98,6 +99,32 @@ def load_balancers(world: World) -> Iterator[Finding]:
             yield Finding(place, reason, "list the load balancer's subnets")
 
 
+def gateway_api(world: World) -> Iterator[Finding]:
+    """What the Gateway API cannot say is said in Istio's: partners, shares of versions, retries, path templates."""
+    if world.platform is None:
+        return
+    for name, gateway in world.platform.gateways.items():
+        if gateway.api == "gateway-api" and gateway.exposure != "web":
+            reason = "partners need exact names of client certificates and capture, which the Gateway API has not"
+            yield Finding(("platform", "gateways", name, "api"), reason, "leave api away")
+    web = world.gateways("ingress", "web")
+    for name, application in world.applications.items():
+        for number, route in enumerate(application.web):
+            declared = web.get(route.gateway or next(iter(web), ""))
+            if declared is None or declared.api != "gateway-api":
+                continue
+            place: Path = ("applications", name, "web", number)
+            templates = [path for path in (route.path, route.rewrite) if path and PathTemplate(path).wildcards]
+            given = {
+                "rewrite": route.rewrite is not None and bool(templates),
+                "retries": route.retries is not None,
+                "versions": bool(application.versions),
+            }
+            for key in (key for key, wrong in given.items() if wrong):
+                at: Path = ("applications", name, key) if key == "versions" else (*place, key)
+                yield Finding(at, f"an HTTPRoute cannot say {key} as they are meant here", "use api: istio")
+
+
 def _only_partner(place: Path, gateway: Gateway) -> Iterator[Finding]:
     if gateway.enforce_at == "edge":
         yield Finding((*place, "enforceAt"), "only partner gateways can authorise at the edge", "take it away")
@@ -138,4 +165,5 @@ RULES: Final = {
     "egress-gateway": egress_gateways,
     "block-kind": block_kinds,
     "load-balancer-range": load_balancers,
+    "gateway-api": gateway_api,
 }
