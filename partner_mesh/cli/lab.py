@@ -38,7 +38,7 @@ def prove(
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
-    """Istio's tools, an API server with istiod's webhook, requests through Envoy: three tiers. 1: one failed."""
+    """Istio's tools, an API server with its webhook, requests through Envoy: three tiers. Status 1 if one fails."""
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
         from lab import verdict  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
