@@ -19,8 +19,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 @cache
 def schemas() -> Mapping[str, Any]:
-    """`group/version/Kind` → the schema of its spec. Istio's, as `derive.py` makes them."""
-    known: dict[str, Any] = json.loads((Path(__file__).parent / "istio.json").read_text(encoding="utf-8"))
+    """`group/version/Kind` → the schema of its spec, as `derive.py` makes them: Istio's, and what we use of the
+    Gateway API's (sigs.k8s.io/gateway-api 1.6.0, config/crd/standard).
+    """
+    known: dict[str, Any] = {}
+    for name in ("istio", "gateway_api"):
+        known |= json.loads((Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8"))
     return known
 
 

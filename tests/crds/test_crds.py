@@ -54,6 +54,14 @@ def test_a_missing_field_and_an_unknown_kind_are_named() -> None:
     assert problems({"apiVersion": "v1", "kind": "Service", "metadata": {}}) == []
 
 
+def test_a_fault_in_the_gateway_api_is_named() -> None:
+    rule = {"matches": [{"path": {"type": "Regex", "value": "/"}}], "backendRef": []}
+    document = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {}}
+    found = problems(document | {"spec": {"rules": [rule]}})
+    assert any("unknown field backendRef" in each for each in found)
+    assert any("none of" in each for each in found)
+
+
 def test_alternatives_exclude_each_other() -> None:
     destination = {"host": "a.example.com", "subset": "v1"}
     route = {"name": "a", "match": [{"uri": {"exact": "/", "prefix": "/"}}], "route": [{"destination": destination}]}

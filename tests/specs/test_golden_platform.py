@@ -366,7 +366,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_pinned_istio_knows_every_field_of_a_feature(scenario: str) -> None:
     compiled = compile_stack(SCENARIOS[scenario][0]())
-    assert [fault for m in compiled if ".istio.io/" in m.api_version for fault in problems(m.document())] == []
+    assert [fault for m in compiled for fault in problems(m.document())] == []
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
