@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from partner_mesh.analysis.differences import Access, access_changes
 from partner_mesh.analysis.layers import Endpoint, Workload
+from partner_mesh.analysis.narrowing import narrowed
+from partner_mesh.analysis.near import access_changes_near, affected_partners
 from partner_mesh.analysis.object_changes import ObjectChanges, object_changes
 from partner_mesh.analysis.resources import Loaded
-from partner_mesh.analysis.results import Results
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
 
@@ -15,13 +16,16 @@ Services = tuple[tuple[str, frozenset[Workload]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that reports tell. `after` is the new side's table; None where nothing had to be asked."""
+    """Everything that reports tell.
+
+    `after` is the new side's table, of what the change can affect; None where nothing had to be asked.
+    """
 
     subject: str
     against: str
     objects: ObjectChanges
     accesses: tuple[Access, ...] = ()
-    after: Results | None = None
+    after: Table | None = None
     services: Services = ()  # a name for all the workloads behind one Service
     gateways: frozenset[Endpoint] = frozenset()
     transitions: tuple[tuple[str, str], ...] = ()  # (reason, remedy) of an upgrade's step that may not follow
@@ -38,23 +42,47 @@ def compared(
     subject: str = "",
     against: str = "",
     transitions: tuple[tuple[str, str], ...] = (),
+    whole: bool = False,
 ) -> Comparison:
-    """The comparison of two sets of objects."""
+    """The comparison of two sets of objects. `whole` compares everything, also what the change cannot affect."""
     objects = object_changes(before, after)
     if not objects:
         return Comparison(subject, against, objects, transitions=transitions)
-    tables = Table(before), Table(after)
-    was, now = (each.results() for each in tables)
+    found = None if whole else _confined(before, after, objects)
+    if found is None:
+        tables = Table(before), Table(after)
+        accesses = tuple(access_changes(tables[0].results(), tables[1].results()))
+    else:
+        tables, accesses = found
     return Comparison(
         subject,
         against,
         objects,
-        tuple(access_changes(was, now)),
-        now,
+        accesses,
+        tables[1],
         tuple(dict.fromkeys(pair for each in reversed(tables) for pair in _services(each))),
         frozenset(end for each in tables for end in mesh_of(each.reach).gateways.proxies),
         transitions,
     )
+
+
+def _confined(
+    before: Loaded, after: Loaded, objects: ObjectChanges
+) -> tuple[tuple[Table, Table], tuple[Access, ...]] | None:
+    """Tables and changes of what the objects can affect; None where the whole must be compared."""
+    kept = narrowed(before, after, objects)
+    if kept is None:
+        return None
+    tables = Table(kept.before), Table(kept.after)
+    others = affected_partners(tables, kept, before, after)
+    if others is None:
+        return None
+    if others:
+        kept = narrowed(before, after, objects, others)
+        if kept is None:
+            return None
+        tables = Table(kept.before), Table(kept.after)
+    return tables, tuple(access_changes_near(tables, kept))
 
 
 def _services(table: Table) -> Services:

@@ -43,7 +43,7 @@ _Regions = dict[Verdict, Region]
 
 def access_changes(before: Results, after: Results) -> list[Access]:
     """Every difference, direct pairs first, then what leads through gateways."""
-    return [*_direct(before, after), *_through_gateways(before, after)]
+    return [*direct_changes(before, after), *journey_changes(before.journeys, after.journeys)]
 
 
 def _regions(decisions: Iterable[tuple[Verdict, PortSet, Any]]) -> _Regions:
@@ -113,7 +113,8 @@ def _places_of_parts(results: Results, ends: Sequence[Endpoint]) -> dict[Address
     return found
 
 
-def _direct(before: Results, after: Results) -> Iterator[Access]:
+def direct_changes(before: Results, after: Results) -> Iterator[Access]:
+    """Of pairs whose packets go straight. Both tables answer the same questions."""
     outside = [e.addresses for side in (before, after) for e in side.endpoints if isinstance(e, Addresses)]
     divided = [Addresses(part) for part in atoms(outside, AddressSet.union(outside))]
     others = (e for side in (before, after) for e in side.endpoints if not isinstance(e, Addresses))
@@ -193,8 +194,9 @@ def _unfolded(merged: dict[Any, tuple[Access, list[AddressSet], list[AddressSet]
 # Through gateways --------------------------------------------------------------------------------------------------
 
 
-def _through_gateways(before: Results, after: Results) -> Iterator[Access]:
-    was, now = _by_ends(before.journeys), _by_ends(after.journeys)
+def journey_changes(before: Iterable[Connection], after: Iterable[Connection]) -> Iterator[Access]:
+    """Of ways through gateways."""
+    was, now = _by_ends(before), _by_ends(after)
     for key in dict.fromkeys((*was, *now)):
         left, right = was.get(key, []), now.get(key, [])
         if _same(left, right):

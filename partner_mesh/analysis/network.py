@@ -238,12 +238,7 @@ class _Bound:
     def ends(self, endpoint: Endpoint) -> list[int]:
         """The positions that an endpoint is made of."""
         if isinstance(endpoint, Addresses | Partner) and endpoint not in self._ends:
-            self._ends[endpoint] = [
-                position
-                for position in positions(self.universe.outside)
-                if isinstance(each := self.universe.endpoints[position], Addresses)
-                and each.addresses & endpoint.addresses
-            ]
+            self._ends[endpoint] = [position for position, _ in self.universe.touching(endpoint.addresses)]
         return self._ends.get(endpoint) or [self.universe.position[endpoint]]
 
 

@@ -6,6 +6,7 @@ seldom known. Where a Pod was read with its address, a block of a few addresses 
 that Pod.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final
@@ -65,13 +66,36 @@ class Universe:
         No part may be cut by them: the layers name every address set before the outside is divided.
         """
         if addresses not in self._blocks:
-            found = [
-                position
-                for position, each in enumerate(self.endpoints)
-                if isinstance(each, Addresses) and each.addresses <= addresses
-            ]
+            found = [position for position, part in self.touching(addresses) if part <= addresses]
             self._blocks[addresses] = mask_of(found) | self._pods_inside(addresses)
         return self._blocks[addresses]
+
+    def touching(self, addresses: AddressSet) -> list[tuple[int, AddressSet]]:
+        """(position, addresses) of the parts of the outside that share an address with a set, in order of positions.
+
+        Looked up by their bounds: of a thousand parts a set of a few blocks meets a few.
+        """
+        found: dict[int, AddressSet] = {}
+        starts, spans = self._spans
+        for low, high in addresses.intervals:
+            at = max(bisect_right(starts, low) - 1, 0)
+            while at < len(spans) and spans[at][0] <= high:
+                if spans[at][1] >= low:
+                    found[spans[at][2]] = spans[at][3]
+                at += 1
+        return sorted(found.items(), key=lambda each: each[0])
+
+    @cached_property
+    def _spans(self) -> tuple[list[int], list[tuple[int, int, int, AddressSet]]]:
+        """Every interval of the outside: where they begin; (first, last, position, part). They never overlap."""
+        spans = [
+            (low, high, position, each.addresses)
+            for position, each in enumerate(self.endpoints)
+            if isinstance(each, Addresses)
+            for low, high in each.addresses.intervals
+        ]
+        spans.sort(key=lambda each: each[0])
+        return [each[0] for each in spans], spans
 
     def _pods_inside(self, addresses: AddressSet) -> Mask:
         if not self._addressed or not addresses:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from partner_mesh.analysis.comparison import Comparison
@@ -67,7 +68,10 @@ def _left(lost: Sequence[Access], comparison: Comparison) -> list[str] | None:
         return None
     wanted = {each.destination for each in lost}
     found: dict[Endpoint, None] = {}
-    for each in comparison.after.connections():
+    # Asked of those ends alone: the table itself may be large, and only a part of it was needed so far.
+    there = [end for end in comparison.after.reach.universe.position if end in wanted]
+    direct = comparison.after.reach.results(None, there).connections() if there else ()
+    for each in chain(direct, comparison.after.journeys):
         if each.destination in wanted and each.verdict is not Verdict.DENIED and any(_meet(each, one) for one in lost):
             found[each.source] = None
             if len(found) > _ALONE:
