@@ -40,6 +40,7 @@ function drawGraph() {
       const objects = because.map((each) => data.becauses[each]).filter((each) => each[0] === layer).map((each) => each[1]);
       const lines = [...new Set(objects)];
       if (lines.length) flow.stops.push([i + 1, node(i + 1, lines)]);
+      else if (verdict !== "denied") flow.stops.push([i + 1, node(i + 1, ["—"])]); // takes no part in this flow
     });
     if (verdict !== "denied") flow.stops.push([titles.length - 1, node(titles.length - 1, [name(flow.destination)])]);
   }
