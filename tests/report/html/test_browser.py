@@ -159,9 +159,9 @@ def test_dark_colours_keep_text_readable(browser: Browser, dev: str) -> None:
     browser.settled()
     colours = browser.run("['color', 'backgroundColor'].map((each) => getComputedStyle(document.body)[each])")
     assert contrast(*colours) > 4.5
-    for kind in ("some", "denied", "unknown"):
-        cell = f"getComputedStyle(document.querySelector('.cell.{kind}'))"
-        assert contrast(browser.run(f"{cell}.color"), browser.run(f"{cell}.backgroundColor")) > 4.5
+    for kind in ("allowed", "some", "denied", "unknown"):
+        shown = f"getComputedStyle(document.querySelector('#legend .{kind}'))"
+        assert contrast(browser.run(f"{shown}.color"), browser.run(f"{shown}.backgroundColor")) > 4.5
     keep(browser, "dev-dark")
 
 
