@@ -320,6 +320,7 @@ def security_group_documents(
             "spec": {
                 "groupId": group_id(group.name, group_ids),
                 "description": group.description,
+                **({"nodes": True} if group.name == NODES else {}),  # pods without a group of their own have it
                 **_directions(group, group_ids),
             },
         }
