@@ -21,7 +21,7 @@ def summary(judged: Judged) -> str:
     found = counts(judged)
     said = ", ".join(f"{found[each.value]} {each.value}{'' if found[each.value] == 1 else 's'}" for each in Severity)
     borne = f", {len(judged.suppressed)} suppressed" if judged.suppressed else ""
-    return f"{said}{borne} ({len(INVARIANTS)} invariants)".replace("infos", "info")
+    return f"{said}{borne}".replace("infos", "info")
 
 
 def _lines(judged: Judged, notes: Sequence[Note], *, colour: bool) -> Iterator[str]:
@@ -35,4 +35,4 @@ def _lines(judged: Judged, notes: Sequence[Note], *, colour: bool) -> Iterator[s
     for finding, by in judged.suppressed:
         yield f"suppressed {finding.identifier} {finding.object} until {by.expires}: {by.reason}"
     yield from (f"note: {note}" for note in notes)
-    yield summary(judged)
+    yield f"{summary(judged)} ({len(INVARIANTS)} invariants)"

@@ -9,6 +9,7 @@ from pathlib import Path
 from socket import create_server
 
 import pytest
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from partner_mesh.cli.main import app
@@ -64,6 +65,13 @@ def test_json_and_sarif_say_the_same(folder: Path) -> None:
     shown = results[0]["locations"][0]["physicalLocation"]
     assert shown == {"artifactLocation": {"uri": findings[0]["file"]}, "region": {"startLine": findings[0]["line"]}}
     assert results[0]["partialFingerprints"]["finding/v1"]
+
+
+def test_json_is_as_published(folder: Path) -> None:
+    schema = Draft202012Validator(json.loads((ROOT / "schema" / "check.v1.json").read_text()))
+    for expires in ("2999-12-31", "2020-12-31"):
+        agreed = str(suppressed(folder, expires))
+        schema.validate(json.loads(run("--manifests", str(folder), "--format", "json", "--suppressions", agreed)[1]))
 
 
 def test_sarif_counts_rules_where_they_are(folder: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from partner_mesh.analysis.object_changes import object_changes
@@ -100,6 +101,7 @@ def test_json_holds_sentences_and_connections(repository: Path) -> None:
     assert {each["destination"]["name"] for each in gained["connections"]} == {"charging-v1", "charging-v2"}
     assert gained["connections"][0]["http"][0]["paths"] == ["/v1/refunds"]
     assert found["access"]["lost"] == []
+    Draft202012Validator(json.loads((ROOT / "schema" / "diff.v1.json").read_text())).validate(found)
 
 
 @pytest.mark.parametrize("room", [600, 900, 2000, 10_000])
@@ -204,5 +206,6 @@ def test_a_pull_request_that_opens_one_path_too_many_is_red_and_says_which(repos
     assert comment.startswith("<!-- partner-mesh:")
     assert "## ❌ partner-mesh" in comment
     assert SENTENCE in comment
+    assert SENTENCE in (ROOT / "docs" / "pull-request.md").read_text()
     status, comment = request("never")
     assert (status, "## ✅ partner-mesh" in comment) == (0, True)
