@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from partner_mesh.analysis.resources import Loaded, Resource, Source, load, of_documents
-from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import APPLICATION_LABEL, PARTNER_LABEL
+
+if TYPE_CHECKING:
+    from partner_mesh.config.stack import Stack  # loads pydantic, which other people's manifests do not need
 
 _PROJECT: Final = "partner-mesh"
 
@@ -40,7 +42,7 @@ def of_cluster(context: str) -> Loaded:
         raise ObjectsError(str(error)) from None
 
 
-def of_stack(stack: Stack, directory: Path) -> Loaded:
+def of_stack(stack: "Stack", directory: Path) -> Loaded:
     """The objects of a stack that has been read, each at the configuration that it comes from."""
     from partner_mesh.specs import compile_stack  # noqa: PLC0415 - not needed for other people's manifests
 
