@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partner_mesh.config import upgrade as machine
@@ -114,6 +114,7 @@ def test_a_step_back_touches_exactly_what_it_says_and_restores_what_was(base: St
     assert parts(compile_stack(at(base, before))) == parts(compile_stack(base))
 
 
+@settings(deadline=None, max_examples=20)  # each compiles a stack at every step
 @given(st.lists(st.booleans(), min_size=1, max_size=12))
 def test_any_walk_touches_at_each_step_what_the_step_says(onward: list[bool]) -> None:
     mesh = machine.begin(STACK.platform.mesh, NEW).mesh
