@@ -103,7 +103,7 @@ def _nothing(_: Ground, load: Load) -> Happening:
 
 
 def _newcomer(ground: Ground) -> list[Stream]:
-    return list(streams(ground.lab, ground.hosts, ground.callers_of(ground.subject), "subject"))
+    return list(streams(ground.lab, ground.hosts, map(ground.as_now, ground.callers_of(ground.subject)), "subject"))
 
 
 def _added(ground: Ground, load: Load) -> Happening:
@@ -189,7 +189,7 @@ def _istiod(ground: Ground) -> str:
 
 def _drained(ground: Ground, load: Load) -> Happening:
     pods = [pod for gateway in ("partners", "egress") for pod in ground.gateway_pods(gateway)]
-    return Happening(notes=tuple(rollover.replaced(ground.lab, load, pod) for pod in pods))
+    return Happening(notes=tuple(rollover.replaced(ground, load, pod) for pod in pods))
 
 
 def _upgraded(ground: Ground, load: Load) -> Happening:
@@ -261,7 +261,7 @@ def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome
     """One case from before to after. Raises LabError for what the lab cannot do."""
     case.before(ground)
     absent = case.absent(ground)
-    steady = [c for c in ground.callers if c.partner not in absent]
+    steady = [ground.as_now(c) for c in ground.callers if c.partner not in absent]
     several = [*streams(ground.lab, ground.hosts, steady), *case.subjects(ground)]
     began = time.monotonic()
     load = Load.start(ground.lab, several, rate=rate, requests=requests)

@@ -35,6 +35,7 @@ class Ground:
     hosts: Mapping[str, str]  # of ours, while all partners are there
     changing: str = ""  # the partner whose addresses are narrowed
     subject: str = ""  # the one that comes and goes
+    moved: dict[str, str] = field(default_factory=dict)  # pods that were replaced -> by which
     kept: dict[str, Any] = field(default_factory=dict)  # what a case remembers while it is played
 
     @classmethod
@@ -66,6 +67,13 @@ class Ground:
     def callers_of(self, partner: str) -> list[Caller]:
         """What a partner and we call, of those that are played."""
         return [caller for caller in self.callers if caller.partner == partner]
+
+    def as_now(self, caller: Caller) -> Caller:
+        """A caller from the pod that runs now."""
+        source = caller.probe.source
+        while source in self.moved:
+            source = self.moved[source]
+        return replace(caller, probe=replace(caller.probe, source=source))
 
     def objects_of(self, partner: str) -> list[Document]:
         """The objects that are there because of a partner and no other, in order of deployment."""

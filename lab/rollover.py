@@ -8,19 +8,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from lab.control import Lab
 from lab.drive import Load, pause
 from lab.ground import Ground, differences, key, rendered
 from partner_mesh.config import upgrade
 from partner_mesh.config.upgrade import Step
 
 
-def replaced(lab: Lab, load: Load, pod: str) -> str:
+def replaced(ground: Ground, load: Load, pod: str) -> str:
     """One more, then one less; a sentence about it."""
-    began = time.monotonic()
+    began, lab = time.monotonic(), ground.lab
     new = lab.operate("surge", pod)
     ready = time.monotonic() - began
     load.move(pod, new)
+    ground.moved[pod] = new
     drained = lab.operate("retire", pod)
     return f"{pod} replaced by {new}: ready after {ready:.1f} s, the old one drained in {drained:.1f} s"
 
@@ -53,7 +53,7 @@ def _taken(ground: Ground, load: Load, step: Step) -> str:
     lab.operate("start_control_planes")
     pods = [pod for name in step.restarts for pod in _pods(ground, name)]
     for pod in pods:
-        replaced(lab, load, pod)
+        replaced(ground, load, pod)
     if gone:
         lab.delete(list(reversed(gone)))
         for document in gone:

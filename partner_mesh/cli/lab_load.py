@@ -45,8 +45,7 @@ def load(  # noqa: PLR0917  # each is an option of the command
         with ground.lab:
             for name in case or known:
                 outcomes.append(played(known[name], ground, rate=rate, requests=requests))
-                lost, total = outcomes[-1].steady.lost, outcomes[-1].steady.requests
-                progress(f"{known[name].sentence}: {lost} of {total} lost")
+                progress(table(outcomes[-1:]))  # a case takes minutes: who waits shall see each
     if output is Format.JSON:
         typer.echo(json.dumps([each.document() for each in outcomes], indent=1))
     else:

@@ -59,6 +59,16 @@ def test_the_caller_whose_address_is_withdrawn_was_permitted_and_is_no_longer(gr
     assert any(address in ipaddress.ip_network(block) for block in blocks(restored))
 
 
+def test_callers_whose_pod_was_replaced_call_from_its_successors_successor(ground: Ground) -> None:
+    out = next(c for c in ground.callers if c.direction == "out")
+    ground.moved.update({out.probe.source: "charging/r1", "charging/r1": "charging/r2"})
+    try:
+        assert ground.as_now(out).probe.source == "charging/r2"
+        assert {ground.as_now(c).probe.source for c in ground.callers if c.direction == "in"} == {"outside"}
+    finally:
+        ground.moved.clear()
+
+
 def test_differences_are_what_is_written_and_what_is_deleted() -> None:
     def named(name: str, value: int, version: str = "v1") -> dict[str, object]:
         return {"apiVersion": f"x/{version}", "kind": "A", "metadata": {"name": name}, "spec": {"value": value}}
