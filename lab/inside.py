@@ -11,6 +11,7 @@ from lab.probe import MESH, OUTSIDE, ClientCertificate, Probe, Protocol, Token
 from lab.scenarios import Scenario
 from partner_mesh.config.application import Application, ApplicationPort, EndUsers, WebRoute
 from partner_mesh.config.stack import Stack
+from partner_mesh.model.path import PathTemplate
 
 REFUSED: Final = Expect(outcomes=("answered", "filtered", "refused", "reset", "silent"), statuses=(403, 404, 502, 503))
 
@@ -119,12 +120,22 @@ def _route(  # noqa: PLR0917  # who, where and by whom
         yield from _tokens(users, right, good, f"{method} {host}{path}")
     refused = Expect(statuses=(403, 404), outcomes=("answered",))
     yield Scenario("web host", f"nobody.example{path}", replace(right, host="nobody.example"), refused)
-    if route.methods:
+    if not _serves(stack, host, path, "DELETE"):
         wrong = replace(right, method="DELETE", token=_token(users) if users else None)
         yield Scenario("web host", f"DELETE {host}{path}", wrong, refused)
     around = replace(right, to=balancer.gateway, address=stranger)
     yield Scenario(
         "web around the balancer", f"{stranger} to {balancer.gateway}", around, Expect(outcomes=("filtered",))
+    )
+
+
+def _serves(stack: Stack, host: str, path: str, method: str) -> bool:
+    """Whether some web route takes a request: another route may allow what this one does not."""
+    return any(
+        PathTemplate(route.path).matches(path) and (not route.methods or method in route.methods)
+        for application in stack.applications.values()
+        for route in application.web
+        if route.host in {None, host}
     )
 
 

@@ -82,7 +82,9 @@ def _elsewhere(right: Scenario, own: Player, others: Sequence[Player], stranger:
             own_address = {"x-forwarded-for": own.address(stranger)}
             forged = replace(foreign, headers={**right.probe.headers, **own_address})
             yield Scenario("mesh: forged X-Forwarded-For", f"{own.host} from {stranger}", forged, refused)
-        for other in [o for o in others if o.blocks and o.address(stranger) != own.address(stranger)][:2]:
+        # Partners of the same gateway: another gateway's partner is a stranger to this one.
+        sharing = [o for o in others if o.blocks and o.gateway == own.gateway]
+        for other in [o for o in sharing if o.address(stranger) != own.address(stranger)][:2]:
             address = other.address(stranger)
             moved = replace(right.probe, address=address)
             yield Scenario("other partner's address", f"{own.host} from {address} ({other.partner})", moved, refused)
@@ -97,7 +99,8 @@ def _requests(inbound: Inbound, right: Scenario, others: Sequence[Player]) -> It
         probe = replace(right.probe, path=path)
         yield Scenario("other path", f"{inbound.host} {probe.method} {path}", probe, refused)
     named = {method for route in inbound.routes for method in route.methods}
-    for method in [m for m in ("DELETE", "PUT", "POST", "GET") if named and m not in named][:2]:
+    closed = all(route.methods for route in inbound.routes)
+    for method in [m for m in ("DELETE", "PUT", "POST", "GET") if closed and m not in named][:2]:
         yield Scenario("other method", f"{inbound.host} {method}", replace(right.probe, method=method), refused)
     for other in others[:2]:
         crossed = replace(right.probe, host=other.host)

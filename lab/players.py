@@ -22,6 +22,11 @@ class Player:
     blocks: tuple[str, ...]  # where it calls from; empty: from anywhere
     raw: bool  # a TCP entry: no HTTP inside the TLS
 
+    @property
+    def gateway(self) -> str:
+        """The namespace of the gateway that serves the host."""
+        return self.certificate.authority.partition("/")[0]
+
     def address(self, stranger: str) -> str:
         """The first address it may call from; the stranger's where any may."""
         if not self.blocks:
