@@ -4,6 +4,8 @@ from typing import Final
 
 from partner_mesh.analysis.invariants import (
     authority,
+    consistency,
+    credentials,
     duplicates,
     egress,
     partners,
@@ -26,6 +28,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     *duplicates.INVARIANTS,
     *shapes.INVARIANTS,
     *authority.INVARIANTS,
+    *credentials.INVARIANTS,
+    *consistency.INVARIANTS,
 )
 
 

@@ -26,6 +26,9 @@ def closed() -> Documents:
     for gateway in ("partners", "web"):
         found += edge(f"istio-{gateway}", {"istio": gateway}, "app0", {"app": "app0"}, 8080)
     found += edge("app0", {"app": "app0"}, "istio-egress", {"istio": "egress"}, 8443)
+    for each in found:
+        if each["kind"] == "RequestAuthentication":
+            each["spec"]["jwtRules"][0]["audiences"] = ["app0"]
     return found
 
 

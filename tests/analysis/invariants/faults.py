@@ -72,6 +72,38 @@ SERVER = {
 }
 REMOTE = {"from": [{"source": {"remoteIpBlocks": ["203.0.113.0/24"]}}]}
 
+
+def delivered(name: str, *keys: str) -> dict[str, Any]:
+    """An ExternalSecret of the partner gateway's namespace."""
+    data = [{"secretKey": key, "remoteRef": {"key": name}} for key in keys]
+    return {
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+        "metadata": {"name": name, "namespace": "istio-partners"},
+        "spec": {"secretStoreRef": {"name": "store"}, "target": {"name": name}, "data": data},
+    }  # fmt: skip
+
+
+MANAGED = {"app.kubernetes.io/managed-by": "partner-mesh"}
+ENFORCED = {"pod-security.kubernetes.io/enforce": "restricted"}
+RAW = (
+    document("ServiceEntry", "istio-egress", "raw", {
+        "hosts": ["smpp.p0.example"], "location": "MESH_EXTERNAL", "resolution": "DNS", "exportTo": ["."],
+        "ports": [{"number": 2775, "name": "tcp", "protocol": "TCP"}],
+    }),
+    document("VirtualService", "istio-egress", "raw", {
+        "hosts": ["smpp.p0.example"], "gateways": ["istio-egress/raw"], "exportTo": ["."],
+        "tcp": [{"route": [{"destination": {"host": "smpp.p0.example", "port": {"number": 2775}}}]}],
+    }),
+)  # fmt: skip
+OUT_OF_STEP = tuple(
+    document("VirtualService", "istio-partners", f"step-{number}", {
+        "hosts": [f"s{number}.example.com"], "gateways": ["istio-partners/p0"],
+        "http": [{"headers": {"request": {"remove": removed}}, "route": TO_APP0}],
+    })
+    for number, removed in enumerate((["x-forwarded-for"], ["x-forwarded-for"], [], ["x-forwarded-for"],
+                                      ["x-forwarded-for"], ["x-forwarded-for"]))
+)  # fmt: skip
+
 # (invariant, what is done to the stack, the object that must be named, words of the reason)
 FAULTS: list[tuple[str, Change, str, str]] = [
     (
@@ -409,5 +441,68 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         drop("AuthorizationPolicy", "allow-nothing"),
         "AuthorizationPolicy istio-system/allow-nothing",
         "is missing",
+    ),
+    (
+        "PM032",
+        add(delivered("p0-server", "tls.crt", "tls.key"), delivered("p1-server", "tls.crt", "tls.key", "ca.crt")),
+        "Gateway istio-partners/p0",
+        "nothing delivers ca.crt",
+    ),
+    (
+        "PM032",
+        add(delivered("p0-server", "tls.crt", "tls.key", "ca.crt")),
+        "Gateway istio-partners/p1",
+        "nothing delivers ca.crt, tls.crt, tls.key",
+    ),
+    (
+        "PM032",
+        replaced(external("MUTUAL", sni="a", subjectAltNames=["a"])),
+        "DestinationRule istio-egress/p0",
+        "names no",
+    ),
+    (
+        "PM033",
+        change("Gateway", "p0", ["spec", "servers", 0, "tls", "minProtocolVersion"], "TLSV1_1", "istio-partners"),
+        "Gateway istio-partners/p0",
+        "takes TLSV1_1",
+    ),
+    (
+        "PM034",
+        change("Gateway", "p0", ["spec", "servers", 0, "tls", "subjectAltNames"], [], "istio-partners"),
+        "Gateway istio-partners/p0",
+        "every client certificate",
+    ),
+    ("PM035", add(*RAW), "VirtualService istio-egress/raw", "no DestinationRule adds TLS"),
+    ("PM036", add(*OUT_OF_STEP), "VirtualService istio-partners/step-2", "remove request header x-forwarded-for"),
+    (
+        "PM037",
+        add(
+            document("Namespace", "", "one", {}, labels=MANAGED | ENFORCED),
+            document("Namespace", "", "two", {}, labels=MANAGED),
+        ),
+        "Namespace two",
+        "may go round",
+    ),
+    (
+        "PM038",
+        add(
+            {
+                "apiVersion": "ec2.partner-mesh.dev/v1",
+                "kind": "SecurityGroup",
+                "metadata": {"name": "nodes"},
+                "spec": {
+                    "groupId": "nodes",
+                    "ingress": [{"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": ["0.0.0.0/0"]}],
+                },
+            }
+        ),
+        "SecurityGroup nodes",
+        "no load balancer",
+    ),
+    (
+        "PM039",
+        lambda stack: one(stack, "RequestAuthentication", "app0")["spec"]["jwtRules"][0].pop("audiences"),
+        "RequestAuthentication app0/app0",
+        "every token of",
     ),
 ]
