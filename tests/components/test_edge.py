@@ -118,7 +118,8 @@ def test_names_and_certificates_are_made_in_a_zone_that_is_ours() -> None:
     assert len(validation.inputs["validationRecordFqdns"]) == 1
 
 
-def test_without_a_zone_the_proof_of_a_host_is_told_instead(recorded: Recorded) -> None:
+def test_without_a_zone_the_proof_of_a_host_is_told_instead() -> None:
+    recorded = run(loaded())
     assert "aws:route53/record:Record" not in recorded.types()
     outputs = recorded.one("partner-mesh:load_balancers:LoadBalancers").outputs or {}
     assert all(" CNAME " in text for text in outputs["validationRecords"].values())
