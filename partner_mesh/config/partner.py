@@ -87,7 +87,6 @@ class Inbound(Model):
     any_source: Flag = False
     routes: Annotated[tuple[InboundRoute, ...], Field(min_length=1)]
     rate_limit: RateLimit | None = None
-    max_request_bytes: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     @property
     def label(self) -> str:

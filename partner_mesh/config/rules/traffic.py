@@ -43,9 +43,8 @@ def tcp_has_no_requests(world: World) -> Iterator[Finding]:
     for path, _, entry in world.inbound():
         if entry.protocol != "tcp":
             continue
-        for key, limit in (("rateLimit", entry.rate_limit), ("maxRequestBytes", entry.max_request_bytes)):
-            if limit:
-                yield _tcp((*path, key), key)
+        if entry.rate_limit:
+            yield _tcp((*path, "rateLimit"), "rateLimit")
         for number, route in enumerate(entry.routes):
             given = (
                 route.path,
