@@ -13,13 +13,14 @@ from partner_mesh.analysis.resources import Resource
 EXTERNAL_SECRETS: Final = "external-secrets.io"
 _PAIR: Final = frozenset({"tls.crt", "tls.key"})
 _OLD: Final = ("TLSV1_0", "TLSV1_1")
+_PLAIN: Final = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 _TLS: Final = ("SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
 
 
 def delivered(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     """A server whose Secret is missing does not listen, and a client certificate that is missing is not shown.
 
-    Judged only in a namespace for which the objects say how its Secrets come to be.
+    Judged only where the objects say how Secrets come to be: in a namespace with a Secret, or beside ExternalSecrets.
     """
     secrets = _secrets(facts)
     for resource, home, tls, wanted in _named(facts):
@@ -28,9 +29,9 @@ def delivered(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             if tls.get("mode") == "MUTUAL" and not (tls.get("clientCertificate") or tls.get("serverCertificate")):
                 yield invariant.at(resource, "tls.mode MUTUAL names no certificate", "set credentialName")
             continue
-        if home not in secrets:
+        if home not in secrets and not facts.world.of(EXTERNAL_SECRETS, "ExternalSecret"):
             continue
-        keys = secrets[home].get(name, frozenset())
+        keys = secrets.get(home, {}).get(name, frozenset())
         if keys is None:
             continue
         missing = sorted(wanted - keys)
@@ -58,7 +59,8 @@ def _named(facts: Facts) -> Iterator[tuple[Resource, str, Mapping[str, Any], fro
     for resource in facts.world.of(NETWORKING, "DestinationRule"):
         for tls in tls_settings(resource):
             if tls.get("mode") == "MUTUAL":
-                yield resource, resource.namespace, tls, _PAIR
+                wanted = _PAIR if tls.get("caCertificates") else _PAIR | {"ca.crt"}
+                yield resource, resource.namespace, tls, wanted
 
 
 def _secrets(facts: Facts) -> dict[str, dict[str, frozenset[str] | None]]:
@@ -155,10 +157,30 @@ def audiences(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                 )
 
 
+def served_in_tls(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
+    """A server that reads plaintext and does not send its clients to TLS, or that has no certificate to show."""
+    for proxy in facts.gateways:
+        for server in proxy.servers:
+            if not server.redirects and (not server.tls or server.protocol in _PLAIN):
+                yield invariant.at(
+                    server.resource,
+                    f"server {server.index} (port {server.number}, {server.protocol}) takes plaintext",
+                    "protocol HTTPS and tls with a mode and a credentialName, or tls.httpsRedirect",
+                )
+            written = _mapping(_mapping(server.resource.spec["servers"][server.index]).get("tls"))
+            if server.tls in ("SIMPLE", "MUTUAL") and not (server.credential or written.get("serverCertificate")):
+                yield invariant.at(
+                    server.resource,
+                    f"server {server.index} (port {server.number}) has no certificate to show",
+                    "set tls.credentialName",
+                )
+
+
 INVARIANTS: Final = (
     Invariant("PM032-credential-delivered", Severity.ERROR, "Every certificate that TLS names is delivered", delivered),
     Invariant("PM033-tls-version", Severity.ERROR, "Nobody is served below TLS 1.2", versions),
     Invariant("PM034-client-names", Severity.WARNING, "Servers say whose certificates they expect", expected_names),
     Invariant("PM035-tls-origination", Severity.ERROR, "Connections leave the mesh in TLS", originated),
     Invariant("PM039-token-audience", Severity.WARNING, "Tokens are made out to those who take them", audiences),
+    Invariant("PM040-served-in-tls", Severity.ERROR, "Gateways are entered in TLS", served_in_tls),
 )

@@ -505,4 +505,16 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "RequestAuthentication app0/app0",
         "every token of",
     ),
+    (
+        "PM040",
+        lambda stack: one(stack, "Gateway", "web")["spec"]["servers"][0].pop("tls"),
+        "Gateway istio-web/web",
+        "no certificate to show",
+    ),
+    (
+        "PM040",
+        change("Gateway", "web", ["spec", "servers", 0, "port", "protocol"], "HTTP", "istio-web"),
+        "Gateway istio-web/web",
+        "takes plaintext",
+    ),
 ]

@@ -1,0 +1,173 @@
+"""Mutants that change no access, each with the reason that proves it.
+
+`SURE` says so of a place whatever is written there, before anything is analysed; `proof_of` is asked only of mutants
+that nothing noticed. `tests/analysis/test_mutation.py` judges some of the sure ones all the same.
+"""
+
+import re
+from typing import Any, Final
+
+from bench.mutants import DROPPED, Document, Mutant
+from partner_mesh.analysis.sets import AddressSet
+
+DISREGARDED: Final[dict[str, str]] = {
+    "Telemetry": "says what is logged and traced",
+    "PrometheusRule": "says when somebody is woken",
+    "PodMonitor": "says what Prometheus looks at: the packets it sends need policies as all others do",
+    "StorageClass": "says how disks are made",
+    "ClusterSecretStore": "says where secrets lie",
+    "ClusterRole": "says what may be asked of the Kubernetes API, not who reaches whom",
+    "ClusterRoleBinding": "says what may be asked of the Kubernetes API, not who reaches whom",
+    "ValidatingAdmissionPolicy": "judges what is written to the Kubernetes API, not packets",
+    "ValidatingAdmissionPolicyBinding": "judges what is written to the Kubernetes API, not packets",
+}
+"""Kinds that no packet meets: no mutants are made of them."""
+
+# (kind, place, reason); both patterns match the whole text.
+SURE: Final[tuple[tuple[str, str, str], ...]] = (
+    ("(?!Namespace).*", r"metadata\.labels\.app\.kubernetes\.io/managed-by", "a label that is read of namespaces only"),
+    ("ExternalSecret", r"metadata\..*|spec\.(refreshInterval|target\.creationPolicy|secretStoreRef\.kind)",
+     "how a Secret is kept up to date; a wrong value in it is no certificate, and the server does not listen"),
+    ("ExternalSecret", r"spec\.data\.remoteRef\.property",
+     "how a Secret is kept up to date; a wrong value in it is no certificate, and the server does not listen"),
+    ("SecurityGroup", r"spec(\.ingress|\.egress)?\.description", "a text for people"),
+    ("VirtualService", r"spec\.http\.(name|timeout)|spec\.http\.retries.*", "how long and how often, not whether"),
+    ("DestinationRule", r".*\.(connectionPool|outlierDetection|loadBalancer).*", "how many at once, not who"),
+    ("Namespace", r"metadata\.labels\.pod-security\.kubernetes\.io/(warn|audit)", "tells people and refuses nothing"),
+    ("Gateway", r"spec\.servers\.port\.name", "a name; the protocol is in a field of its own"),
+    ("ServiceEntry|Service", r"spec\.ports\.name", "a name; the protocol is in a field of its own"),
+)  # fmt: skip
+
+# (kind, place, what, reason), for mutants that nothing noticed.
+UNNOTICED: Final[tuple[tuple[str, str, str, str], ...]] = (
+    ("AuthorizationPolicy", r"spec|spec\.action", "dropped", "ALLOW is the default, and no rules admit nobody"),
+    ("(Global)?NetworkPolicy", r"spec\.(policyTypes|types)", "dropped",
+     "the default is taken from the rules that there are, and is the same"),
+    ("NetworkPolicy", r"spec\.(ingress|egress)\.ports\.protocol", "dropped", "TCP is the default"),
+    ("Service|ServiceEntry", r"spec\.ports\.protocol", "dropped",
+     "TCP is the default, and TLS is added by the DestinationRule whatever the protocol"),
+    ("VirtualService", r"spec\.gateways", "dropped", "the mesh is the default"),
+    ("VirtualService|DestinationRule", r"spec\.exportTo", "dropped",
+     "the mesh's default is `.`; whoever is not told of a route or a pool calls the Service as it is"),
+    ("VirtualService", r"spec\.http\.match(\.port)?", "dropped", "the host has one port that speaks HTTP"),
+    ("VirtualService", r"spec\.(http|tcp)\.route\.destination\.port(\.number)?", "dropped", "the Service has one port"),
+    ("NetworkPolicy", r"spec\.order", "dropped", "no rule of its direction refuses: their order is of no account"),
+    ("DestinationRule", r"spec\.trafficPolicy\.tls", "dropped", "auto mTLS does what ISTIO_MUTUAL says"),
+    ("DestinationRule", r"spec\.exportTo", "exported to all", "pools and the mesh's own TLS: no credential"),
+    ("DestinationRule", r"(spec(\.(trafficPolicy|host))?)?", "dropped|made another",
+     "pools, and the TLS that auto mTLS speaks anyway"),
+    ("DestinationRule", r".*\.tls\.sni", "dropped", "the request's own host is sent (auto SNI)"),
+    ("VirtualService", r"spec(\.hosts)?", "dropped|made another",
+     "a route between our own: without it the Service is called as it is"),
+    ("VirtualService", r"spec\.exportTo", "exported to all", "seen by all, followed where its gateways and hosts are"),
+    ("VirtualService", r"spec\.tcp\.match(\.port)?", "dropped", "the gateway hands on one TCP port for this host"),
+    ("VirtualService", r"spec\.http\.headers\.request\.set.*", "dropped", "without its token a request is refused"),
+    ("ExternalSecret", r"spec\.target\.name", "dropped", "the object's own name is the default, and is the same"),
+    ("ExternalSecret", r"(spec.*)?", "dropped", "a token that nothing delivers: the partner refuses the request"),
+    ("ServiceAccount", r".*", "dropped", "without it no pod starts; no selector reads its labels"),
+    ("NetworkSet", r"metadata\.labels\.partner-mesh\.dev/gateway", "dropped", "a label that no policy selects by"),
+    ("RequestAuthentication", r"spec\.jwtRules\.issuer", "made another",
+     "the keys stay the issuer's, who signs no token in another name"),
+    ("Service", r"spec\.ports\.appProtocol", "dropped", "the protocol is detected"),
+    ("ServiceEntry", r"spec\.endpoints.*", "dropped|.* made .*", "another port or address, where no gateway listens"),
+    ("Sidecar", r"spec\.egress\.hosts", "dropped|made another", "what the proxy itself reports to"),
+    ("ServiceEntry", r"spec\.location", "dropped", "MESH_EXTERNAL is the default"),
+    ("Sidecar", r"spec\.outboundTrafficPolicy(\.mode)?", "dropped", "the mesh's own policy is the same"),
+    ("Gateway", r"spec\.servers\.tls\.minProtocolVersion", "dropped",
+     "Istio's gateways take no TLS below 1.2 by default"),
+    ("AuthorizationPolicy", r"spec\.rules\.to\.operation\.ports", "dropped",
+     "the gateway listens for HTTP on that port alone, and a rule that names hosts never matches raw TCP"),
+    ("AuthorizationPolicy", r"spec\.rules\.when(\.values)?", "(dropped|opened to \\*)",
+     "the Gateway's server takes that server name alone: the condition repeats it"),
+    ("Namespace", r"metadata\.labels\.partner-mesh\.dev/.*", "dropped", "a label that no policy selects by"),
+    ("(?!Namespace|NetworkSet).*", r"metadata\.labels.*", "dropped",
+     "a label of an object that no selector selects"),
+    ("DestinationRule|ExternalSecret", r"spec|spec\.(host|target|data\.(secretKey|remoteRef(\.key)?))",
+     "dropped",     "the API server refuses it; an object that is missing is a mutant of its own"),
+)  # fmt: skip
+
+
+def sure(mutant: Mutant) -> str:
+    """Why a place says nothing about access; "" where it may."""
+    if mutant.kind == "ConfigMap" and mutant.title != "ConfigMap istio-system/istio":
+        return "a dashboard"
+    return next(
+        (why for kind, place, why in SURE if re.fullmatch(kind, mutant.kind) and re.fullmatch(place, mutant.place)), ""
+    )
+
+
+def proof_of(mutant: Mutant, documents: list[Document]) -> str:
+    """Why a mutant that nothing noticed is equivalent; "" where no proof is known."""
+    document = documents[mutant.position]
+    computed = (
+        (
+            _unheld,
+            "no pod holds the group: it stands between nodes and the control plane; PM038 says whom it may not admit",
+        ),
+        (_all_pods, "a selector that is left out selects as an empty one does: all"),
+        (_said_twice, "another policy of these ends says the same, as for each partner that comes the same way"),
+        (_every_path, "every path begins with /"),
+        (_same_blocks, "the blocks beside it cover the same addresses"),
+    )
+    for holds, why in computed:
+        if holds(mutant, document, documents):
+            return why
+    for kind, place, what, why in UNNOTICED:
+        if re.fullmatch(kind, mutant.kind) and re.fullmatch(place, mutant.place) and re.fullmatch(what, mutant.what):
+            return why
+    return ""
+
+
+def _unheld(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
+    if mutant.kind != "SecurityGroup":
+        return False
+    name = document["spec"].get("groupId")
+    policies = (each for each in documents if each["kind"] == "SecurityGroupPolicy")
+    return not any(name in (each["spec"].get("securityGroups") or {}).get("groupIds", ()) for each in policies)
+
+
+def _all_pods(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    return mutant.path[-1:] == ("podSelector",) and document["spec"].get("podSelector") == {}
+
+
+def _said_twice(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
+    """Whether an object of the same kind and namespace has the same content: what one loses the other keeps."""
+    others = (each for number, each in enumerate(documents) if number != mutant.position)
+    same = (each for each in others if _ends(each) == _ends(document))
+    return mutant.what == "dropped" and any(each.get("spec") == document.get("spec") for each in same)
+
+
+def _every_path(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    opened = mutant.place.endswith("operation.paths") and mutant.what == "opened to *"
+    return opened and _at(document, mutant) == ["/*"]
+
+
+def _at(document: Document, mutant: Mutant) -> Any:
+    """What is written in the place."""
+    found: Any = document
+    for step in mutant.path:
+        found = found[step]
+    return found
+
+
+def _ends(document: Document) -> tuple[str, str]:
+    return document["kind"], document["metadata"].get("namespace", "")
+
+
+def _same_blocks(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    """Whether a list of blocks means the same addresses as before."""
+    if len(mutant.path) < 2 or not isinstance(mutant.path[-1], int):
+        return False
+    listed: Any = document
+    for step in mutant.path[:-1]:
+        listed = listed[step]
+    number = mutant.path[-1]
+    changed = [*listed[:number], *([] if mutant.value is DROPPED else [mutant.value]), *listed[number + 1 :]]
+    try:
+        return _union(listed) == _union(changed)
+    except ValueError:
+        return False
+
+
+def _union(blocks: list[Any]) -> AddressSet:
+    return AddressSet.union(AddressSet.of(str(each)) for each in blocks)
