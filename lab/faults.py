@@ -24,6 +24,9 @@ LEAD: Final = 3.0  # seconds of load before anything happens
 DOWN: Final = 5.0  # seconds a killed program stays dead
 # What is not the mesh's own time: istiod's debounce (100 ms after the last event), pushing, a busy machine.
 PROPAGATION: Final = 1.0
+# The longest pause between two tries to connect again: of istiod's watches (client-go's reflector) and of Envoy's and
+# the agent's streams to istiod alike.
+BACK_OFF: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +150,11 @@ def _changed(ground: Ground, load: Load) -> Happening:
     return Happening(effects, (f"{ground.changing} loses the half of its addresses that this caller calls from",))
 
 
-def _narrow(ground: Ground) -> tuple[Effect, ...]:
-    """Withdraw the half of a partner's addresses that the subjects call from."""
+def _narrow(ground: Ground, again: float = 0.0) -> tuple[Effect, ...]:
+    """Withdraw the half of a partner's addresses that the subjects call from; `again`: seconds to find one another."""
     began, _ = ground.lab.operate("write", ground.narrowed())
-    bound = ground.drain + PROPAGATION
-    pause(ground.drain + 3)
+    bound = again + ground.drain + PROPAGATION
+    pause(bound + 2)
     return (
         Effect("refused on fresh connections", began, "(fresh)", good=False, bound=bound),
         Effect("refused on open connections", began, "(kept)", good=False, bound=bound),
@@ -174,7 +177,7 @@ def _dies(name: Callable[[Ground], str]) -> Callable[[Ground, Load], Happening]:
         began = time.monotonic()
         ground.lab.operate("revive", program)
         ready = time.monotonic() - began
-        effects = _narrow(ground)  # and it works again: the next change takes effect
+        effects = _narrow(ground, BACK_OFF)  # and it works again: the next change takes effect
         return Happening(effects, (f"{program} dead for {DOWN:.0f} s, ready again {ready:.1f} s later",))
 
     return happen
