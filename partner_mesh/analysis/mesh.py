@@ -290,6 +290,12 @@ class RegistryLayer(_MeshLayer):
 
     name = EGRESS_REGISTRY
 
+    def address_sets(self) -> Iterable[AddressSet]:
+        """The blocks that ServiceEntries write: known to a sidecar where the rest of the outside is not."""
+        registry = self.mesh.registry
+        hosts = (*registry.wildcards, *(host for listed in registry.hosts.values() for host in listed))
+        return [host.addresses for host in hosts if host.addresses and host.external] if self._matters else ()
+
     def _closed(self, endpoint: Endpoint) -> bool:
         if not isinstance(endpoint, Workload):
             return False
