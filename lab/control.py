@@ -184,17 +184,19 @@ class Lab:
         raise LabError(f"the lab is not ready after {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
 
     def _ask(self, command: str, argument: Any = None) -> Any:
-        if self._socket is None:
+        # Kept only between exchanges: an interrupted one leaves an answer on its way, which `stop` must not wait for.
+        connection, self._socket = self._socket, None
+        if connection is None:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.connect(str(self.directory / SOCKET))
-            self._socket = connection
-        self._socket.sendall(json.dumps({"command": command, "argument": argument}).encode() + b"\n")
+        connection.sendall(json.dumps({"command": command, "argument": argument}).encode() + b"\n")
         parts: list[bytes] = []
         while not (parts and parts[-1].endswith(b"\n")):
-            part = self._socket.recv(1 << 20)
+            part = connection.recv(1 << 20)
             if not part:
                 raise LabError(f"the lab in {self.directory} has ended; its logs are in {self.directory / 'logs'}")
             parts.append(part)
+        self._socket = connection
         answer = json.loads(b"".join(parts))
         if "error" in answer:
             raise LabError(answer["error"])
