@@ -105,7 +105,9 @@ class Ingress:
         """Addresses of somebody whom nothing names: outside every block that policies or partners write."""
         named = [each for each in self.mesh.authorizations.addresses if not each >= AddressSet.V4]
         left = AddressSet.ALL - AddressSet.union(named) - self.partners.all_addresses()
-        return left or AddressSet.ALL
+        # Where every IPv4 address is named (a partner from any source), a stranger comes from any of them: of the two
+        # families it is the one that load balancers surely have.
+        return left if left & AddressSet.V4 else left | AddressSet.V4
 
     def journeys(self) -> Iterable[Journey]:
         """Every client at every server that faces outwards, in the order of gateways, servers, hosts."""
