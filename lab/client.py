@@ -78,9 +78,7 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
     return observation(answer, names)
 
 
-async def _asked(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: Probe
-) -> http.Message | None:
+async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: Probe) -> http.Message | None:
     """The request and its answer, in the probe's protocol."""
     if probe.protocol == "h2":
         scheme = "http" if probe.server_name is None else "https"

@@ -121,7 +121,7 @@ class Lab:
         return dict(self._ask("credential", {**asdict(certificate), "namespace": namespace, "name": name}))
 
     def enter(self) -> Path:
-        """A script that runs a command where a pod or the outside is: `in outside curl ...`, `in checkout.checkout sh`."""
+        """A script that runs a command where a pod or the outside is: `in outside curl`, `in checkout.checkout sh`."""
         script = self.directory / "in"
         script.write_text(ENTER.format(directory=self.directory))
         script.chmod(0o700)

@@ -65,7 +65,9 @@ class Probe:
     def of(cls, document: Mapping[str, Any]) -> Self:
         """From JSON."""
         certificate, token = document.get("certificate"), document.get("token")
-        shown = None if certificate is None else ClientCertificate(**{**certificate, "names": tuple(certificate["names"])})
+        shown = None
+        if certificate is not None:
+            shown = ClientCertificate(**{**certificate, "names": tuple(certificate["names"])})
         carried = None if token is None else Token(**{**token, "audiences": tuple(token["audiences"])})
         return cls(**{**document, "certificate": shown, "token": carried})
 

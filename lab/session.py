@@ -102,9 +102,7 @@ class Session:
         await self.aside(lambda: self.write([d for d in self.documents if d["kind"] not in FIRST]))
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.documents) - len(self.skipped)} objects applied")
         await self._start_remotes()
-        await self.start_workloads(
-            [w for w in self.world.workloads.values() if w.netns not in self.network.namespaces]
-        )
+        await self.start_workloads([w for w in self.world.workloads.values() if w.netns not in self.network.namespaces])
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.proxies())} proxies are ready")
 
     async def probe(self, probe: Probe) -> Observation:

@@ -170,7 +170,9 @@ def _from_wheel(distribution: str, name: str) -> Path:
     try:
         files = metadata.files(distribution) or []
     except metadata.PackageNotFoundError:
-        raise LabError(f"lab tools: the package {distribution} is not installed; install requirements-dev.txt, as make does") from None
+        raise LabError(
+            f"lab tools: the package {distribution} is not installed; install requirements-dev.txt, as make does"
+        ) from None
     for file in files:
         path = Path(str(file.locate()))
         if path.name == name and path.is_file() and path.stat().st_size > 1_000_000:
