@@ -55,7 +55,7 @@ def wall_of(document: Document) -> tuple[str, str] | None:
     kind, group = document["kind"], document["apiVersion"].partition("/")[0]
     home = str(document["metadata"].get("namespace", ""))
     if kind in CALICO or (kind == "NetworkPolicy" and group != "networking.k8s.io"):
-        return "calico", ""
+        return "calico", "last" if kind == "GlobalNetworkPolicy" else ""
     if kind in ("NetworkPolicy", "AuthorizationPolicy"):
         return kind, home
     if kind == "SecurityGroupPolicy":
@@ -66,14 +66,14 @@ def wall_of(document: Document) -> tuple[str, str] | None:
 
 
 def alone(documents: Iterable[Document], wall: tuple[str, str]) -> list[Document]:
-    """The stack with only that wall standing; behind Calico's a policy that admits everything."""
+    """The stack with only that wall standing; behind Calico's global policies one that admits everything."""
     found = [each for each in documents if _stands(each, wall)]
     if wall[0] == "SecurityGroup":
         homes = {each["metadata"].get("namespace") for each in found if _names(each, wall[1])}
         return [_around(each, wall[1]) for each in found if not _another(each, wall[1], homes)]
     if wall[0] == "NetworkPolicy":
         return [*found, *_doubles(found, wall[1])]
-    return [*found, _LAST] if wall[0] == "calico" else found
+    return [*found, _LAST] if wall == ("calico", "last") else found
 
 
 def _doubles(documents: list[Document], home: str) -> list[Document]:

@@ -63,7 +63,7 @@ def test_what_is_sure_to_be_equivalent_changes_no_access() -> None:
         ("PeerAuthentication istio-system/default", ("spec", "mtls", "mode"), "STRICT made PERMISSIVE", Noticed.WALL),
         ("Gateway istio-partners/acme-acme", ("spec", "servers", 0, "tls", "mode"), "MUTUAL made SIMPLE", Noticed.WALL),
         ("ExternalSecret istio-partners/acme-acme", (), "dropped", Noticed.INVARIANT),
-        ("NetworkSet istio-partners/acme", ("spec", "nets", 0), "198.51.100.0/28 made everybody", Noticed.ACCESS),
+        ("NetworkSet istio-partners/acme", ("spec", "nets", 0), "198.51.100.0/28 made everybody", Noticed.WALL),
     ],
 )
 def test_a_well_known_fault_is_noticed(title: str, path: tuple[str | int, ...], what: str, by: Noticed) -> None:
