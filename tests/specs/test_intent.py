@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from partner_mesh.analysis.layers import Client, ExternalHost, Partner, Verdict, Workload
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.results import Connection
+from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.table import Table
+from partner_mesh.config.partner import Inbound
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs import compile_stack
 from tests.strategies import APPLICATIONS, METHODS, PARTNERS, stacks
@@ -148,9 +150,15 @@ def _caller(source: Partner | Client, stack: Stack, wanted: str) -> tuple[str, s
     if isinstance(source, Partner):
         return "partner", source.name
     entries = (entry for partner in stack.partners if partner.name == source.beside for entry in partner.inbound)
-    if source.name == "elsewhere" and any(e.any_source for e in entries if wanted in (e.host, e.protocol)):
+    if source.name == "elsewhere" and any(_from(e, source) for e in entries if wanted in (e.host, e.protocol)):
         return "partner", source.beside
     return "stranger", source.name
+
+
+def _from(entry: Inbound, source: Client) -> bool:
+    """Whether an entry's own file lets these addresses in; another entry of the partner may name others."""
+    ranges = AddressSet.union(AddressSet.of(str(each)) for each in entry.source_ranges)
+    return entry.any_source or source.addresses <= ranges
 
 
 def _inside(each: Connection, caller: str, target: str, stack: Stack) -> Iterator[Fact]:
