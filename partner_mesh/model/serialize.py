@@ -1,6 +1,6 @@
 """Objects as YAML text, fast, and read alike by YAML 1.1 and 1.2.
 
-The emitter is `py-yaml12` (Rust), chosen by measurement (`bench/serialize.py`, ADR 0002): an order of magnitude faster
+The emitter is `py-yaml12` (Rust), chosen by measurement (`bench/serialize.py`, ADR 0002): several times faster
 than PyYAML's. It writes YAML 1.2, where `on` and `1_000` are plain strings; kubectl and PyYAML read 1.1, where they
 are not. So a text that holds such a word bare is emitted again by PyYAML with every string in quotes: rare, and right.
 """
