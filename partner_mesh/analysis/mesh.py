@@ -52,7 +52,6 @@ from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
 
 PLAINTEXT: Final = "plaintext"
-NO_MESH: Final = Because(MUTUAL_TLS, "no sidecar at the destination")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -141,13 +141,6 @@ def host_matches(pattern: str, host: str) -> bool:
     return pattern == host
 
 
-def host_intersection(left: str, right: str) -> str | None:
-    """The narrower of two host patterns where one contains the other; None where they share nothing."""
-    if host_matches(left, right):
-        return right.lower()
-    return left.lower() if host_matches(right, left) else None
-
-
 def _of_service(service: Service, mesh: MeshConfig) -> Host:
     annotation = service.resource.annotations.get("networking.istio.io/exportTo")
     exports = tuple(part.strip() for part in annotation.split(",")) if annotation else mesh.default_service_export

@@ -45,21 +45,40 @@ class Connection:
     http: HttpSet | None = None
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """The connection as the published form has it: one entry a protocol, and a CIDR where addresses are meant."""
-        http = None if self.http is None else self.http.document()
-        decided_by = distinct(self.decided_by)
-        for source in endpoint_documents(self.source):
-            for destination in endpoint_documents(self.destination):
-                for protocol, ports in self.ports.by_protocol():
-                    yield {
-                        "source": source,
-                        "destination": destination,
-                        "protocol": protocol,
-                        "ports": [list(each) for each in ports],
-                        "http": http,
-                        "verdict": self.verdict.value,
-                        "decidedBy": decided_by,
-                    }
+        """The connection as the published form has it."""
+        return connection_documents(
+            self.source, self.destination, self.ports, self.http, self.decided_by, verdict=self.verdict
+        )
+
+
+def connection_documents(
+    source: Endpoint,
+    destination: Endpoint,
+    ports: PortSet,
+    http: HttpSet | None,
+    decided_by: tuple[Because, ...],
+    *,
+    verdict: Verdict | None,
+) -> Iterator[dict[str, Any]]:
+    """A connection in the published form: one entry a protocol, and a CIDR where addresses are meant.
+
+    `verdict` is None where the context says it (a comparison's gained and lost): then the key is left out.
+    """
+    said = {} if verdict is None else {"verdict": verdict.value}
+    requests = None if http is None else http.document()
+    deciding = distinct(decided_by)
+    for source_document in endpoint_documents(source):
+        for destination_document in endpoint_documents(destination):
+            for protocol, numbers in ports.by_protocol():
+                yield {
+                    "source": source_document,
+                    "destination": destination_document,
+                    "protocol": protocol,
+                    "ports": [list(each) for each in numbers],
+                    "http": requests,
+                    **said,
+                    "decidedBy": deciding,
+                }
 
 
 def endpoint_documents(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ Finite sets of literals, by far the most frequent, are kept as such; anything el
 are canonical, so equal sets are equal values and emptiness is a field.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
@@ -416,10 +416,3 @@ def _grouped(text: str) -> str:
 def _atomic(text: str) -> str:
     single = len(text) == 1 or (text.startswith("[") and text.find("]") == len(text) - 1)
     return text if single else f"(?:{text})"
-
-
-def each_word(strings: StringSet) -> Iterator[str]:
-    """The members of a finite set in order. Raises ValueError for an infinite one."""
-    if strings.language is not None:
-        raise ValueError("not a finite set")
-    yield from sorted(strings.literals)

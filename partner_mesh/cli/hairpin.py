@@ -1,6 +1,5 @@
 """`partner-mesh hairpin STACK [PARTNER]`: out by our egress gateway as we, in by our ingress as the partner."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
+from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, conclude, faults, progress
 
 IMAGE = "curlimages/curl:8.16.0"
 
@@ -40,12 +39,4 @@ def hairpin(  # noqa: PLR0917  # each is an option of the command
             sys.stdout.write(looped.objects(config, wanted, ranges, image))
             return
         found = looped.findings(config, partner, progress)
-    if output is Format.JSON:
-        typer.echo(json.dumps([each.document() for each in found], indent=1))
-    else:
-        for each in found:
-            typer.echo(each.text())
-        failed = sum(not each.passed for each in found)
-        typer.echo(f"\n{stack}: {f'{failed} of {len(found)} failed' if failed else f'all {len(found)} passed'}")
-    if any(not each.passed for each in found):
-        raise typer.Exit(1)
+    conclude(stack, found, output)

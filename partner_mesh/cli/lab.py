@@ -12,7 +12,7 @@ import typer
 
 from partner_mesh.cli import lab_load
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
+from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, conclude, faults, progress
 
 lab = typer.Typer(
     no_args_is_help=True,
@@ -44,15 +44,7 @@ def prove(
         from lab import verdict  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
 
         found = verdict.judged(config, None if tier is None else tier.value, progress)
-    if output is Format.JSON:
-        typer.echo(json.dumps([each.document() for each in found], indent=1))
-    else:
-        for each in found:
-            typer.echo(each.text())
-        failed = sum(not each.passed for each in found)
-        typer.echo(f"\n{stack}: {f'{failed} of {len(found)} failed' if failed else f'all {len(found)} passed'}")
-    if any(not each.passed for each in found):
-        raise typer.Exit(1)
+    conclude(stack, found, output)
 
 
 @lab.command()

@@ -1,12 +1,13 @@
 """What the verbs of `partner-mesh lab` share: their arguments, how they tell what happens, how they end."""
 
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -30,6 +31,30 @@ Output = Annotated[Format, typer.Option("--format", help="For people or for prog
 def progress(text: str) -> None:
     """To whoever waits, on standard error."""
     typer.echo(text, err=True)
+
+
+class Finding(Protocol):
+    """Something the lab tried: whether it passed, in a sentence and as JSON."""
+
+    @property
+    def passed(self) -> bool: ...  # noqa: D102 - as the class says
+
+    def text(self) -> str: ...  # noqa: D102
+
+    def document(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+def conclude(stack: str, found: Sequence[Finding], output: Format) -> None:
+    """Tell every finding and the count; exit status 1 where one failed."""
+    failed = sum(not each.passed for each in found)
+    if output is Format.JSON:
+        typer.echo(json.dumps([each.document() for each in found], indent=1))
+    else:
+        for each in found:
+            typer.echo(each.text())
+        typer.echo(f"\n{stack}: {f'{failed} of {len(found)} failed' if failed else f'all {len(found)} passed'}")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Access, Change
-from partner_mesh.analysis.results import distinct, endpoint_documents
+from partner_mesh.analysis.results import connection_documents
 from partner_mesh.report.sentences import sentences
 
 VERSION: Final = 1
@@ -37,15 +37,6 @@ def document(comparison: Comparison) -> dict[str, Any]:
 
 def _connections(access: Access) -> Iterator[dict[str, Any]]:
     """As `schema/reach.v1.json` has a connection, without a verdict."""
-    http = None if access.http is None else access.http.document()
-    for source in endpoint_documents(access.source):
-        for destination in endpoint_documents(access.destination):
-            for protocol, ports in access.ports.by_protocol():
-                yield {
-                    "source": source,
-                    "destination": destination,
-                    "protocol": protocol,
-                    "ports": [list(each) for each in ports],
-                    "http": http,
-                    "decidedBy": distinct(access.decided_by),
-                }
+    return connection_documents(
+        access.source, access.destination, access.ports, access.http, access.decided_by, verdict=None
+    )

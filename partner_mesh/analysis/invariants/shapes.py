@@ -1,7 +1,7 @@
 """Fail-open shapes: settings that look careful and let everything pass, each from istiod's source or the field."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from partner_mesh.analysis.invariants.egress import exact_blocks
 from partner_mesh.analysis.invariants.facts import Facts
@@ -122,11 +122,6 @@ def extensions_known(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                 "look at it by hand, and bind it to the workloads that need it",
                 Severity.WARNING if everywhere else Severity.INFO,
             )  # fmt: skip
-
-
-def settings_of(value: Any) -> Mapping[str, Any]:
-    """A mapping, or nothing."""
-    return value if isinstance(value, Mapping) else {}
 
 
 INVARIANTS: Final = (

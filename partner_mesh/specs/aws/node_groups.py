@@ -1,7 +1,7 @@
 """Node groups: placement, taints, and how many pods with security groups of their own fit on a node."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from partner_mesh.config.platform import EksCluster, NodeGroup
 from partner_mesh.config.stack import Stack
@@ -88,14 +88,3 @@ def _taints(group: NodeGroup) -> tuple[dict[str, str], ...]:
 def _volumes(group: NodeGroup) -> tuple[tuple[str, int], ...]:
     devices = _DATA_VOLUMES[group.ami]
     return (*((device, _BOTTLEROCKET_SYSTEM_GIB) for device in devices[:-1]), (devices[-1], group.disk_gib))
-
-
-def dedicated_pods_policy(stack: Stack) -> dict[str, Any]:
-    """Namespace → the `dedicated` value that its pods must select and tolerate, for what refuses others."""
-    groups = stack.platform.cluster.node_groups
-    wanted: dict[str, str] = {}
-    for application in stack.applications.values():
-        group = groups.get(application.node_group) if application.node_group is not None else None
-        if group is not None and group.dedicated is not None:
-            wanted[application.namespace] = group.dedicated
-    return wanted
