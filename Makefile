@@ -14,7 +14,7 @@ help: ## What there is
 
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) ..." >&2
+	@echo "installing into $(VENV) (a minute or two the first time) ..." >&2
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
