@@ -156,7 +156,8 @@ class Session:
 
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
-        changed = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
+        named = {_key(each) for each in documents}
+        changed = [d for d in overlay(documents) if _key(d) in named]
         await self.aside(lambda: self.write(changed))
         replaced = {_key(d) for d in changed}
         await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *changed])
@@ -342,7 +343,8 @@ class Session:
 
     async def surround(self, documents: Sequence[Document]) -> None:
         """All that documents suppose of the world around them, without writing them."""
-        added = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
+        named = {_key(each) for each in documents}
+        added = [d for d in overlay(documents) if _key(d) in named]
         replaced = {_key(d) for d in added}
         await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *added])
 
