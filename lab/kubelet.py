@@ -217,22 +217,23 @@ def _value_from(pod: Mapping[str, Any], source: Mapping[str, Any], container: Ma
     if (reference := source.get("fieldRef")) is not None:
         return _field(pod, reference["fieldPath"])
     if (resource := source.get("resourceFieldRef")) is not None:
-        return _cores(container) if resource["resource"] == "limits.cpu" else None  # memory: not limited here
+        return (
+            cores(container, os.cpu_count() or 1) if resource["resource"] == "limits.cpu" else None
+        )  # memory: not limited here
     raise LabError(
         f"container {container['name']}: the lab knows fieldRef, resourceFieldRef, secretKeyRef, not {sorted(source)}"
     )
 
 
-def _cores(container: Mapping[str, Any]) -> str:
+def cores(container: Mapping[str, Any], node: int) -> str:
     """The container's CPU limit in whole cores, rounded up; without one the node's, as the downward API answers.
 
     Envoy's worker threads (pilot-agent, `ISTIO_CPU_LIMIT`) and istiod's (`GOMAXPROCS`) follow from it.
     """
     limit = str(container.get("resources", {}).get("limits", {}).get("cpu", ""))
     if not limit:
-        return str(os.cpu_count() or 1)
-    cores = int(limit[:-1]) / 1000 if limit.endswith("m") else float(limit)
-    return str(math.ceil(cores))
+        return str(node)
+    return str(math.ceil(int(limit[:-1]) / 1000 if limit.endswith("m") else float(limit)))
 
 
 def _field(pod: Mapping[str, Any], path: str) -> str:
