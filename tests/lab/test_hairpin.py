@@ -39,10 +39,12 @@ def test_only_the_address_differs_from_the_partners_own_policy() -> None:
         assert mine["from"][0]["source"].items() <= rule["from"][0]["source"].items()
 
 
-def test_our_host_leads_to_the_gateways_service_and_is_told_to_the_caller_only() -> None:
+def test_our_host_leads_to_the_gateways_service_and_its_capture_is_told_to_the_caller_only() -> None:
     entry = next(m for m in loop().objects if m.kind == "ServiceEntry").body["spec"]
     assert entry["endpoints"] == [{"address": "partners.istio-partners.svc.cluster.local"}]
-    assert entry["exportTo"] == [".", "charging"]
+    assert entry["exportTo"] == ["."]
+    capture = next(m for m in loop().objects if m.name.endswith(".capture")).body["spec"]
+    assert capture["exportTo"] == ["charging"]
     rule = next(m for m in loop().objects if m.kind == "DestinationRule").body["spec"]
     tls = rule["trafficPolicy"]["portLevelSettings"][0]["tls"]
     assert (tls["mode"], tls["credentialName"], rule["exportTo"]) == ("MUTUAL", loop().credential, ["."])
