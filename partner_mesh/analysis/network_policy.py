@@ -4,7 +4,7 @@ A policy isolates the pods it selects, in the directions of `policyTypes`; isola
 allows. An absent or empty `from`/`to` means every peer, an absent or empty `ports` every port.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import NETWORK_POLICY, Because
@@ -18,6 +18,7 @@ from partner_mesh.analysis.universe import Universe
 ORDER: Final = 1000.0  # Calico's order of Kubernetes policies in its default tier
 _PEER_FIELDS: Final = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
 _PORT_FIELDS: Final = frozenset({"port", "endPort", "protocol"})
+_UNKNOWN_ADDRESS: Final = "its address on this network is not among the objects"
 _UNKNOWN_CONTROLLER: Final = "the ingress controller's labels and namespace are not among the objects"
 
 
@@ -44,9 +45,10 @@ def address_sets(world: World) -> Iterator[AddressSet]:
                 continue
 
 
-def policies(universe: Universe, notes: list[Note]) -> list[Policy]:
-    """Every NetworkPolicy as a policy of the default tier."""
-    return [_policy(resource, universe, notes) for resource in resources(universe.world)]
+def policies(universe: Universe, notes: list[Note], written: Iterable[Resource] | None = None) -> list[Policy]:
+    """Every NetworkPolicy as a policy of the default tier; others of the same form where they are given."""
+    chosen = resources(universe.world) if written is None else written
+    return [_policy(resource, universe, notes) for resource in chosen]
 
 
 def _list(value: Any) -> list[Mapping[str, Any]]:
@@ -114,7 +116,9 @@ class _Reader:
                 doubts.append(str(error))
             peers, perhaps = peers | certain, perhaps | possible
         perhaps &= ~peers
-        reason = _UNKNOWN_CONTROLLER if perhaps else ""
+        reason = ""
+        if perhaps:
+            reason = _UNKNOWN_CONTROLLER if perhaps & self.universe.controllers else _UNKNOWN_ADDRESS
         if doubts:
             reason = "; ".join(doubts)
             self.notes.append(Note(self.resource.source, f"{self.resource.title}, {direction} rule {index}: {reason}"))
@@ -132,7 +136,7 @@ class _Reader:
             if not isinstance(block, Mapping) or not block.get("cidr"):
                 raise ValueError("ipBlock without cidr")
             inside = AddressSet.block(str(block["cidr"]), [str(each) for each in block.get("except") or ()])
-            return self.universe.inside(inside), 0
+            return self.universe.inside(inside), self.universe.perhaps_inside(inside)
         if pod is None and namespace is None:
             raise ValueError("a peer that names nobody")
         chosen = self.universe.workloads & label_selector(pod).mask(self.universe.labels)
