@@ -16,6 +16,7 @@ from partner_mesh.analysis.selectors import LabelIndex, Mask, Selector, label_se
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.written import mapping, mappings, port_number
 
 GROUP: Final = "policy.networking.k8s.io"
 _ADMIN, _BASELINE = 1_000.0, 10_000_000.0
@@ -32,16 +33,12 @@ _UNKNOWN_NAMES: Final = "which addresses a domain name has is not among the obje
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("ingress", "egress")
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
-
-
 def address_sets(world: World) -> Iterator[AddressSet]:
     """The networks that egress rules name, and the nodes that they select, where Nodes are among the objects."""
     for kind in dict.fromkeys(kind for kind, _, _ in _TIERS):
         for resource in world.of(GROUP, kind):
-            for rule in _mappings(resource.spec.get("egress")):
-                for peer in _mappings(rule.get("to")):
+            for rule in mappings(resource.spec.get("egress")):
+                for peer in mappings(rule.get("to")):
                     yield from _addresses(peer, world)
 
 
@@ -132,7 +129,7 @@ def _policy(resource: Resource, universe: Universe, notes: list[Note]) -> Policy
 
 
 def _rules(resource: Resource, direction: Direction, universe: Universe, notes: list[Note]) -> Iterator[Rule]:
-    for index, rule in enumerate(_mappings(resource.spec.get(direction))):
+    for index, rule in enumerate(mappings(resource.spec.get(direction))):
         because = Because.of(NETWORK_POLICY, resource, path=("spec", direction, index))
         certain, perhaps, reasons = 0, 0, []
         try:
@@ -140,7 +137,7 @@ def _rules(resource: Resource, direction: Direction, universe: Universe, notes: 
             if action is None:
                 raise ValueError(f"unknown action {rule.get('action')!r}")
             ports = _protocols(rule["protocols"]) if "protocols" in rule else _ports(rule.get("ports"))
-            for peer in _mappings(rule.get("from" if direction == "ingress" else "to")):
+            for peer in mappings(rule.get("from" if direction == "ingress" else "to")):
                 meant, maybe, reason = _peer(peer, universe)
                 certain, perhaps = certain | meant, perhaps | maybe
                 reasons += [reason] if maybe else []
@@ -189,13 +186,13 @@ def _ports(written: Any) -> Ports:
     if not written:
         return Ports()
     terms: list[PortSet | NamedPort] = []
-    for each in _mappings(written):
+    for each in mappings(written):
         if "portNumber" in each:
-            number = each["portNumber"]
-            terms.append(PortSet.single(str(number.get("protocol") or "TCP"), int(number["port"])))
+            number = mapping(each["portNumber"])
+            terms.append(_range(number.get("protocol") or "TCP", number.get("port"), number.get("port")))
         elif "portRange" in each:
-            span = each["portRange"]
-            terms.append(PortSet.range(str(span.get("protocol") or "TCP"), int(span["start"]), int(span["end"])))
+            span = mapping(each["portRange"])
+            terms.append(_range(span.get("protocol") or "TCP", span.get("start"), span.get("end")))
         elif "namedPort" in each:
             terms.append(NamedPort(str(each["namedPort"]), None))
         else:
@@ -206,7 +203,7 @@ def _ports(written: Any) -> Ports:
 def _protocols(written: Any) -> Ports:
     """ClusterNetworkPolicy's form of ports."""
     terms: list[PortSet | NamedPort] = []
-    for each in _mappings(written):
+    for each in mappings(written):
         if "destinationNamedPort" in each:
             terms.append(NamedPort(str(each["destinationNamedPort"]), None))
             continue
@@ -216,11 +213,19 @@ def _protocols(written: Any) -> Ports:
             raise ValueError(f"a protocol of unknown form: {', '.join(map(str, each))}")
         if port is None:
             terms.append(PortSet.protocol(str(name).upper()))
-        elif "range" in port:
-            terms.append(PortSet.range(str(name).upper(), int(port["range"]["start"]), int(port["range"]["end"])))
         else:
-            terms.append(PortSet.single(str(name).upper(), int(port["number"])))
+            span = mapping(mapping(port).get("range"))
+            first, last = (span.get("start"), span.get("end")) if span else (mapping(port).get("number"),) * 2
+            terms.append(_range(str(name).upper(), first, last))
     return Ports(include=tuple(terms))
+
+
+def _range(protocol: Any, first: Any, last: Any) -> PortSet:
+    """Ports from first to last. Raises ValueError for what is none."""
+    numbers = port_number(first), port_number(last)
+    if protocol not in PROTOCOLS or numbers[0] is None or numbers[1] is None or numbers[0] > numbers[1]:
+        raise ValueError(f"illegal ports {protocol} {first}-{last}")
+    return PortSet.range(str(protocol), numbers[0], numbers[1])
 
 
 def _on_nodes(universe: Universe) -> Mask:
@@ -235,7 +240,7 @@ def _of_nodes(selector: Any, world: World) -> AddressSet:
     for position, node in enumerate(nodes):
         status = node.body.get("status")
         written = status.get("addresses") if isinstance(status, Mapping) and chosen >> position & 1 else None
-        for each in _mappings(written):
+        for each in mappings(written):
             try:
                 found.append(AddressSet.of(str(each.get("address"))))
             except ValueError:

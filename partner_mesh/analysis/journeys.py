@@ -39,6 +39,7 @@ from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Fate, Way, settled
+from partner_mesh.analysis.written import items
 
 Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]]
 """What each layer below says of packets between two endpoints, on ports of the destination."""
@@ -434,7 +435,7 @@ def raw_legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> Iterable
                 matches = route.get("match") or [{}]
                 if any(_raw_applies(each, proxy, port) for each in matches):
                     targets = tuple(
-                        target(each.get("destination"), resource.namespace) for each in route.get("route") or ()
+                        target(each.get("destination"), resource.namespace) for each in items(route.get("route"))
                     )
                     yield Leg(HttpSet.ALL, "route", because, targets)
 

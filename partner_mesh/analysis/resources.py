@@ -33,7 +33,7 @@ _BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("NetworkPolicy", "Ingress"), ("networking.k8s.io", "extensions")),
     **dict.fromkeys(("UserDefinedNetwork", "ClusterUserDefinedNetwork"), ("k8s.ovn.org",)),
 }
-_BUILT_IN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "networking.k8s.io", "nmstate.io", "policy"})
+BUILT_IN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "networking.k8s.io", "nmstate.io", "policy"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -263,7 +263,7 @@ def _take(
 def _meant(api_version: str, kind: str, source: Source, notes: list[Note]) -> str:
     """The apiVersion, or the one that is meant where Kubernetes has the kind in another group of its own."""
     group, known = api_version.rpartition("/")[0], _BUILT_IN.get(kind)
-    if known is None or group in known or group not in _BUILT_IN_GROUPS:
+    if known is None or group in known or group not in BUILT_IN_GROUPS:
         return api_version
     meant = f"{known[0]}/v1".lstrip("/")
     notes.append(Note(source, f"there is no {kind} in {api_version}: read as {meant}; the API server refuses it"))

@@ -18,6 +18,7 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.rewrites import Prefix, Rewrite, Substitution, Unchanged, Whole
 from partner_mesh.analysis.strings import StringSet
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items, mappings
 
 MESH: Final = "mesh"
 Fate = Literal["route", "redirect", "response", "unknown"]
@@ -103,7 +104,7 @@ class VirtualServices:
 
 def gateways_of(resource: Resource) -> tuple[str, ...]:
     """The gateways a VirtualService binds, as `namespace/name` or `mesh`."""
-    names = [str(each) for each in resource.spec.get("gateways") or ()] or [MESH]
+    names = [str(each) for each in items(resource.spec.get("gateways"))] or [MESH]
     return tuple(
         each if each == MESH or "/" in each else f"{resource.namespace}/{each.partition('.')[0]}" for each in names
     )
@@ -111,7 +112,7 @@ def gateways_of(resource: Resource) -> tuple[str, ...]:
 
 def hosts_of(resource: Resource) -> tuple[str, ...]:
     """A VirtualService's hosts as full names."""
-    return tuple(full_name(str(each), resource.namespace) for each in resource.spec.get("hosts") or ())
+    return tuple(full_name(str(each), resource.namespace) for each in items(resource.spec.get("hosts")))
 
 
 def legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> list[Leg]:
@@ -144,10 +145,10 @@ class _Entry:
 
 
 def _entries(resource: Resource, proxy: Proxy, port: int) -> Iterable[_Entry]:
-    for index, route in enumerate(resource.spec.get("http") or ()):
+    for index, route in enumerate(items(resource.spec.get("http"))):
         if not isinstance(route, Mapping):
             continue
-        matches = [each for each in route.get("match") or () if isinstance(each, Mapping)]
+        matches = [each for each in items(route.get("match")) if isinstance(each, Mapping)]
         because = Because.of(ROUTE, resource, path=("spec", "http", index))
         for match in matches or [{}]:
             if not _applies(match, proxy, port):
@@ -278,10 +279,10 @@ def _rewrite(route: Mapping[str, Any], match: Mapping[str, Any], requests: HttpS
 
 
 def _targets(resource: Resource, route: Mapping[str, Any]) -> Iterable[Target]:
-    for destination in route.get("route") or ():
+    for destination in items(route.get("route")):
         if isinstance(destination, Mapping) and (destination.get("weight") != 0 or len(route["route"]) == 1):
             yield target(destination.get("destination"), resource.namespace)
-    mirrored = [route.get("mirror"), *((each or {}).get("destination") for each in route.get("mirrors") or ())]
+    mirrored = [route.get("mirror"), *(each.get("destination") for each in mappings(route.get("mirrors")))]
     for each in mirrored:
         if isinstance(each, Mapping):
             found = target(each, resource.namespace)
@@ -305,7 +306,7 @@ class Rules:
         self._general = [each for each in resources if each.spec.get("trafficPolicy")]
         self._subsets: dict[str, list[Resource]] = {}
         for each in resources:
-            for subset in each.spec.get("subsets") or ():
+            for subset in items(each.spec.get("subsets")):
                 if isinstance(subset, Mapping):
                     self._subsets.setdefault(str(subset.get("name") or ""), []).append(each)
 
@@ -391,12 +392,15 @@ class DestinationRules:
 
 def _modes(resource: Resource) -> Iterable[str]:
     """Every TLS mode that a DestinationRule writes."""
-    policies = [resource.spec, *(each for each in resource.spec.get("subsets") or () if isinstance(each, Mapping))]
+    policies = [resource.spec, *(each for each in items(resource.spec.get("subsets")) if isinstance(each, Mapping))]
     for holder in policies:
         policy = holder.get("trafficPolicy")
         if not isinstance(policy, Mapping):
             continue
-        for each in (policy, *(level for level in policy.get("portLevelSettings") or () if isinstance(level, Mapping))):
+        for each in (
+            policy,
+            *(level for level in items(policy.get("portLevelSettings")) if isinstance(level, Mapping)),
+        ):
             if isinstance(each.get("tls"), Mapping):
                 yield str(each["tls"].get("mode") or "DISABLE")
 
@@ -404,7 +408,7 @@ def _modes(resource: Resource) -> Iterable[str]:
 def subset_labels(rules: Iterable[Resource], name: str) -> dict[str, str] | None:
     """The labels of a subset; None where no rule declares it: then no endpoint answers."""
     for resource in rules:
-        for subset in resource.spec.get("subsets") or ():
+        for subset in items(resource.spec.get("subsets")):
             if isinstance(subset, Mapping) and subset.get("name") == name:
                 labels = subset.get("labels")
                 return {str(k): str(v) for k, v in labels.items()} if isinstance(labels, Mapping) else {}
@@ -416,13 +420,13 @@ def client_tls(rules: Iterable[Resource], subset: str, port: int | None) -> tupl
     for resource in rules:
         policies = [
             each.get("trafficPolicy")
-            for each in resource.spec.get("subsets") or ()
+            for each in items(resource.spec.get("subsets"))
             if isinstance(each, Mapping) and each.get("name") == subset and subset
         ]
         for policy in (*policies, resource.spec.get("trafficPolicy")):
             if not isinstance(policy, Mapping):
                 continue
-            for level in policy.get("portLevelSettings") or ():
+            for level in items(policy.get("portLevelSettings")):
                 number = (level.get("port") or {}).get("number") if isinstance(level, Mapping) else None
                 if number == port and isinstance(level.get("tls"), Mapping):
                     return level["tls"], resource

@@ -9,12 +9,13 @@ from partner_mesh.analysis.policies import Action, Policy, Ports, Rule, Tier
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.selectors import Mask, SelectorError, label_selector
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.written import items
 
 
 def _endpoint_selector(resource: Resource, universe: Universe) -> Mask:
     """Cilium: `spec.endpointSelector`, in the policy's namespace if it has one; several under `specs`."""
     home = universe.namespace(resource.namespace) if resource.namespace else universe.workloads
-    written: list[Any] = [resource.body.get("spec"), *(resource.body.get("specs") or ())]
+    written: list[Any] = [resource.body.get("spec"), *items(resource.body.get("specs"))]
     found = 0
     for spec in written:
         selector = spec.get("endpointSelector") if isinstance(spec, Mapping) else None
