@@ -11,6 +11,7 @@ from typing import Any, Final
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected, selector
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items
 
 STRICT: Final = "STRICT"
 PERMISSIVE: Final = "PERMISSIVE"
@@ -90,7 +91,7 @@ class RequestAuthentications:
         issuers = [
             str(rule.get("issuer") or "")
             for policy in policies
-            for rule in policy.spec.get("jwtRules") or ()
+            for rule in items(policy.spec.get("jwtRules"))
             if isinstance(rule, Mapping)
         ]
         return Tokens(tuple(sorted(set(issuers))), policies)

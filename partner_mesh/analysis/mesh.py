@@ -41,6 +41,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.routes import VirtualServices
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.written import items
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,7 +227,7 @@ def _runs_proxy(pods: Pods) -> bool:
     inner = template.get("template") if isinstance(template, Mapping) else None
     spec = inner.get("spec") if isinstance(inner, Mapping) else template
     spec = spec if isinstance(spec, Mapping) else {}
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    containers = [*(items(spec.get("containers"))), *(items(spec.get("initContainers")))]
     return any(isinstance(each, Mapping) and each.get("name") == "istio-proxy" for each in containers)
 
 
@@ -238,7 +239,7 @@ def excluded_ports(text: str) -> PortSet:
 def _contexts(resource: Resource) -> set[str]:
     """Where an EnvoyFilter's patches apply."""
     found: set[str] = set()
-    for patch in resource.spec.get("configPatches") or ():
+    for patch in items(resource.spec.get("configPatches")):
         match = patch.get("match") if isinstance(patch, Mapping) else None
         found.add(str((match or {}).get("context") or "ANY"))
     return found or {"ANY"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
 from partner_mesh.analysis.egress_registry import RegistryLayer
+from partner_mesh.analysis.further_networks import FurtherNetworks
 from partner_mesh.analysis.ingress import IngressLayer
 from partner_mesh.analysis.layers import (
     Addresses,
@@ -25,6 +26,7 @@ from partner_mesh.analysis.layers import (
 from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.mutual_tls import MutualTlsLayer
 from partner_mesh.analysis.network import Groups, NetworkLayer
+from partner_mesh.analysis.primary_network import PrimaryNetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.results import Decision, Decisions, Results, Row
 from partner_mesh.analysis.security_groups import SecurityGroupLayer
@@ -109,6 +111,7 @@ class Reach:
         self.layers: tuple[Layer, ...] = tuple(layers)
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
+        self.further = FurtherNetworks(self.universe, self._in_mesh)
         self._answers: dict[tuple[int, int, int, PortSet], Sequence[Opinion]] = {}
         # By identity; the values hold what the keys mean, so that no identity is used twice.
         self._states: dict[int, _State] = {}
@@ -137,10 +140,15 @@ class Reach:
         numbers: dict[object, int] = {}
         return [numbers.setdefault(layer.distinguishes(each), len(numbers)) for each in self.universe.endpoints]
 
+    def _in_mesh(self, endpoint: Endpoint) -> bool:
+        meshes = [each.mesh for each in self.layers if isinstance(each, RegistryLayer)]
+        return any(mesh.present and mesh.in_mesh(endpoint) for mesh in meshes)
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the input."""
-        return (*self.world.notes, *self.network.notes)
+        further = (note for layer in self.layers if isinstance(layer, PrimaryNetworkLayer) for note in layer.notes)
+        return (*self.world.notes, *self.network.notes, *self.further.notes, *further)
 
     def results(
         self,
@@ -158,7 +166,7 @@ class Reach:
         kept: list[int] = []
         rows: list[Row] = []
         for source in asked_for:
-            row = self._row(source, wanted & self._callable(source), ports)
+            row = self.further.widened(source, self._row(source, wanted & self._callable(source), ports), ports)
             if row:
                 kept.append(source)
                 rows.append(row)
@@ -261,7 +269,7 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
 
 def layers_of(world: World) -> list[Layer]:
     """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
+    return [IngressLayer(world), PrimaryNetworkLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
 
 
 def mesh_layers(mesh: Mesh) -> list[Layer]:
