@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from lab import LabError, operations
+from lab import LabError, asking, operations
 from lab.probe import ClientCertificate, Probe
 from lab.session import Session
 from lab.tools import tools
@@ -82,7 +82,7 @@ async def _serve(session: Session, directory: Path, stopping: asyncio.Event, rea
 
 def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[Any], Awaitable[Any]]]:
     async def probes(argument: Any) -> Any:
-        return [o.document() for o in await session.probes([Probe.of(p) for p in argument])]
+        return [o.document() for o in await asking.probes(session, [Probe.of(p) for p in argument])]
 
     async def apply(argument: Any) -> None:
         await session.apply(argument)
