@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from lab import LabError, netns
-from lab.daemon import PROGRESS, SOCKET
+from lab.daemon import INPUT, PROGRESS, SOCKET
 from lab.probe import ClientCertificate, Observation, Probe
 from lab.world import Document
 
@@ -52,9 +52,7 @@ class Lab:
         netns.require()
         directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "input.json").write_text(
-            json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range})
-        )
+        (directory / INPUT).write_text(json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range}))
         (directory / PROGRESS).touch()
         with (directory / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(

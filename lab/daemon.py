@@ -21,13 +21,14 @@ from lab.tools import tools
 from lab.world import POD_RANGE
 
 LINE_LIMIT: Final = 64 * 1024 * 1024
+INPUT: Final = "input.json"
 SOCKET: Final = "control.sock"
 PROGRESS: Final = "progress.jsonl"
 
 
 async def main(directory: Path) -> int:
     """Run until told to stop. 0 after a good stop, 1 if the lab did not start."""
-    given = json.loads((directory / "input.json").read_text())
+    given = json.loads((directory / INPUT).read_text())
     progress = (directory / PROGRESS).open("a", buffering=1)
 
     def say(kind: str, text: str) -> None:

@@ -12,6 +12,7 @@ from lab import LabError
 from lab import stack as stacks
 from lab.control import Lab
 from lab.drive import Caller, callers
+from lab.identity import key
 from lab.tools import Tools, tools
 from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.partner import Partner
@@ -146,12 +147,6 @@ def differences(
     old, new = {key(d): d for d in before}, {key(d): d for d in after}
     written = [dict(d) for k, d in new.items() if old.get(k) != d]
     return written, [dict(d) for k, d in old.items() if k not in new]
-
-
-def key(document: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """What tells an object from all others, whatever version it is written in."""
-    metadata = document["metadata"]
-    return document["apiVersion"].rpartition("/")[0], document["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
 def seconds_of(duration: str) -> float:

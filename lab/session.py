@@ -22,6 +22,7 @@ from lab import LabError, packet_filter, services
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane
 from lab.credentials import PUBLIC, Credentials
+from lab.identity import key
 from lab.kubelet import Kubelet
 from lab.network import NODE, OUTSIDE, Network, run
 from lab.overlay import overlay
@@ -103,16 +104,16 @@ class Session:
 
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
-        changed = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
+        changed = [d for d in overlay(documents) if key(d) in {key(e) for e in documents}]
         await self.aside(lambda: self.write(changed))
-        replaced = {_key(d) for d in changed}
-        await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *changed])
+        replaced = {key(d) for d in changed}
+        await self._refresh([*(d for d in self.documents if key(d) not in replaced), *changed])
 
     async def delete(self, documents: Sequence[Document]) -> None:
         """Remove objects of a running lab."""
         await self.aside(lambda: self.erase(documents))
-        gone = {_key(d) for d in documents}
-        await self._refresh([d for d in self.documents if _key(d) not in gone])
+        gone = {key(d) for d in documents}
+        await self._refresh([d for d in self.documents if key(d) not in gone])
 
     async def enforce(self, enforcing: bool) -> None:  # noqa: FBT001  # it is the one thing said
         """Switch the enforcement of NetworkPolicies on or off."""
@@ -275,9 +276,9 @@ class Session:
 
     async def surround(self, documents: Sequence[Document]) -> None:
         """All that documents suppose of the world around them, without writing them."""
-        added = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
-        replaced = {_key(d) for d in added}
-        await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *added])
+        added = [d for d in overlay(documents) if key(d) in {key(e) for e in documents}]
+        replaced = {key(d) for d in added}
+        await self._refresh([*(d for d in self.documents if key(d) not in replaced), *added])
 
     async def _refresh(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
@@ -330,8 +331,3 @@ def answers(url: str) -> bool:
             return int(response.status) == 200
     except urllib.error.HTTPError:
         return False
-
-
-def _key(document: Document) -> tuple[str, str, str, str]:
-    metadata = document["metadata"]
-    return document["apiVersion"].rpartition("/")[0], document["kind"], metadata.get("namespace", ""), metadata["name"]
