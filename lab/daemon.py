@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from lab import LabError, asking, operations
+from lab import LabError, asking, jobs, operations
 from lab.probe import ClientCertificate, Probe
 from lab.session import Session
 from lab.tools import tools
@@ -127,7 +127,7 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
         stopping.set()
 
     found = (probes, apply, delete, enforce, status, certificate, credential, stop)
-    return {command.__name__: command for command in found} | operations.commands(session)
+    return {command.__name__: command for command in found} | operations.commands(session) | jobs.commands(session)
 
 
 if __name__ == "__main__":

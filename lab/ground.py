@@ -45,10 +45,11 @@ class Ground:
         kit = tools(report)
         documents = rendered(kit, stack)
         found = callers(stack, documents)
-        changing = next((c for c in found if c.direction == "in" and _halves(stack, c) is not None), None)
+        inward = [c for c in found if c.direction == "in" and c.probe.protocol == "http"]
+        changing = next((c for c in inward if _halves(stack, c) is not None), None)
         if changing is None:
             raise LabError(f"lab load: no partner of {stack.name} calls us over HTTP from more than one address")
-        coming = [c.partner for c in found if c.direction == "in" and c.partner != changing.partner]
+        coming = [c.partner for c in inward if c.partner != changing.partner]
         if not coming:
             raise LabError(f"lab load: {stack.name} needs a second partner that calls us over HTTP")
         lab = Lab.start(documents, report=report)

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -225,6 +226,18 @@ class Session:
         """Namespaces and Pods, which the webhook injects; no process yet."""
         for workload in workloads:
             self.kubelet.create(workload, self.network.add(workload.netns, workload.address))
+
+    def remove_pod(self, workload: Workload) -> None:
+        """Its processes, its network, its object; whoever leads to it leads elsewhere."""
+        self.processes.stop(workload.netns)
+        pod = self.kubelet.pods.pop(workload.key, None)  # none was admitted
+        with suppress(LabError):
+            self.network.remove(workload.netns)
+        if pod is not None:
+            self.api.delete(pod.document)
+        self.world = replace(self.world, workloads={k: w for k, w in self.world.workloads.items() if k != workload.key})
+        self.unready.pop(workload.key, None)
+        self.translate()
 
     def _start_proxies(self, workloads: Sequence[Workload]) -> None:
         for pod in [self.kubelet.pods[w.key] for w in workloads]:
