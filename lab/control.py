@@ -27,7 +27,7 @@ ENTER: Final = """#!/bin/sh
 test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside or <namespace>.<workload>" >&2; exit 2; }}
 parent=$(cat {directory}/pid) && inner=$(cat /proc/$parent/task/$parent/children) || exit 2
 where=$1; shift
-exec nsenter --target ${{inner%% *}} --mount --pid -- nsenter --net=/run/netns/$where -- "$@"
+exec {entered} -- nsenter --net=/run/netns/$where -- "$@"
 """
 
 
@@ -121,7 +121,8 @@ class Lab:
     def enter(self) -> Path:
         """A script that runs a command where a pod or the outside is: `in outside curl`, `in checkout.checkout sh`."""
         script = self.directory / "in"
-        script.write_text(ENTER.format(directory=self.directory))
+        entered = " ".join(netns.entered("${inner%% *}"))
+        script.write_text(ENTER.format(directory=self.directory, entered=entered))
         script.chmod(0o700)
         return script
 
@@ -137,8 +138,8 @@ class Lab:
         """A command line that runs `argv` in the sandbox: on its node, or in the network of a pod (its netns' name)."""
         parent = (self.directory / "pid").read_text().strip()
         inner = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0]
-        entered = ["nsenter", "--target", inner, "--mount", "--pid", "--net", "--", *argv]
-        return entered if pod is None else [*entered[:7], "nsenter", f"--net=/run/netns/{pod}", "--", *argv]
+        entered = [*netns.entered(inner), "--net", "--"]
+        return [*entered, *(() if pod is None else ("nsenter", f"--net=/run/netns/{pod}", "--")), *argv]
 
     def stop(self) -> None:
         """Stop it and wait until its sandbox is gone."""

@@ -157,8 +157,12 @@ class Session:
             ("resolv.conf", "/etc/resolv.conf"),
             ("ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
         ):
-            if Path(target).exists():
-                run("mount", "--bind", str(etc / name), str(Path(target).resolve()))
+            place = Path(target).resolve()
+            if Path(target).is_symlink() and not place.exists():  # into a /run that the sandbox does not see
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()
+            if place.exists():
+                run("mount", "--bind", str(etc / name), str(place))
 
     def _start_control_plane(self) -> None:
         self.plane.start()
