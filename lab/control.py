@@ -22,6 +22,7 @@ from lab.world import Document
 
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 20.0
+LEAST_FREE: Final = 1 << 20
 ENTER: Final = """#!/bin/sh
 # in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, or of `outside`.
 test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside or <namespace>.<workload>" >&2; exit 2; }}
@@ -33,7 +34,10 @@ exec {entered} -- nsenter --net=/run/netns/$where -- "$@"
 
 @dataclass(slots=True)
 class Lab:
-    """A lab in `directory`. As a context manager it stops on exit and keeps its files only if something failed."""
+    """A lab in `directory`. As a context manager it stops on exit and keeps its files only if something failed.
+
+    Should this process end without a word, the lab ends and removes its files by itself.
+    """
 
     directory: Path
     _socket: socket.socket | None = None
@@ -46,9 +50,13 @@ class Lab:
         *,
         directory: Path | None = None,
         pod_range: str | None = None,
+        outlives: bool = False,
         report: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """Start one and wait until it is ready. Raises LabError with the component and the last lines of its log."""
+        """Start one and wait until it is ready; with `outlives` it runs on when this process has ended.
+
+        Raises LabError with the component and the last lines of its log.
+        """
         netns.require()
         directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
         directory.mkdir(parents=True, exist_ok=True)
@@ -57,7 +65,7 @@ class Lab:
         with (directory / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(
                 netns.isolated(netns.python("lab.daemon", str(directory))),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if outlives else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=netns.environment(),
@@ -67,8 +75,8 @@ class Lab:
         (directory / "pid").write_text(str(daemon.pid))
         try:
             lab._wait_ready(report)
-        except BaseException:
-            lab.stop()
+        except BaseException as error:
+            lab._leave(error)
             raise
         return lab
 
@@ -178,9 +186,16 @@ class Lab:
             told = len(lines)
             if self._daemon is not None and self._daemon.poll() is not None:
                 last = "\n".join((self.directory / "daemon.log").read_text(errors="replace").splitlines()[-20:])
-                raise LabError(f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}")
+                raise LabError(
+                    f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}{self._full()}"
+                )
             time.sleep(0.05)
         raise LabError(f"the lab is not ready after {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
+
+    def _full(self) -> str:
+        """A disk without room leaves no message in any log: said here."""
+        free = shutil.disk_usage(self.directory).free
+        return f"\nthe disk of {self.directory} is full: make room, or set TMPDIR" if free < LEAST_FREE else ""
 
     def _ask(self, command: str, argument: Any = None) -> Any:
         # Kept only between exchanges: an interrupted one leaves an answer on its way, which `stop` must not wait for.
@@ -207,6 +222,10 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Stop; what failed keeps its files, what is told to end (Ctrl-C) does not."""
         self.stop()
-        if kind is None:
+        if not isinstance(error, Exception):
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -27,6 +27,9 @@ PROPAGATION: Final = 1.0
 # The longest pause between two tries to connect again: of istiod's watches (client-go's reflector) and of Envoy's and
 # the agent's streams to istiod alike.
 BACK_OFF: Final = 30.0
+# Envoy's first two tries, random up to 0.5 s and up to 1 s (envoy.config.core.v3.GrpcService.EnvoyGrpc, retry_policy):
+# where another istiod answers, the first succeeds, or the second if the first still met the dead one.
+RECONNECT: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,18 @@ def _dies(name: Callable[[Ground], str]) -> Callable[[Ground, Load], Happening]:
     return happen
 
 
+def _one_dies(ground: Ground, load: Load) -> Happening:
+    """The istiod that the proxies are connected to, while there is another; nobody waits for it to come back."""
+    del load
+    first = next(str(key) for key in ground.lab.status()["workloads"] if key.startswith("istio-system/istiod"))
+    other = ground.lab.operate("replicate", first)
+    ground.lab.operate("lose", first)
+    effects = _narrow(ground, RECONNECT)
+    ground.lab.operate("regain", first)
+    drained = ground.lab.operate("retire", other)
+    return Happening(effects, (f"{first} lost while {other} ran; the latter ended in {drained:.1f} s afterwards",))
+
+
 def _istiod(ground: Ground) -> str:
     return next(str(name) for name in ground.lab.status()["processes"] if name.startswith("istio-system.istiod"))
 
@@ -246,7 +261,8 @@ CASES: Final[tuple[Case, ...]] = (
         "removed", "A partner is removed", _removed, _newcomer, lambda g: {g.subject},
         after=lambda g: g.lab.apply(g.objects_of(g.subject)),
     ),
-    Case("istiod", "istiod is killed and restarted", _dies(_istiod), _moved_away, after=_widen),
+    Case("replica", "One of two istiods is killed", _one_dies, _moved_away, after=_widen),
+    Case("istiod", "The only istiod is killed and restarted", _dies(_istiod), _moved_away, after=_widen),
     Case(
         "apiserver", "The API server is killed and restarted", _dies(lambda _: API_SERVER), _moved_away, after=_widen,
     ),

@@ -40,7 +40,7 @@ def start(stack: Stack, folder: Path, report: Callable[[str], None], edited: Pat
     for sentence in edits.sentences():
         report(sentence)
     kit = tools(report)
-    lab = Lab.start(edits.over(stacks.documents(kit, compiled)), directory=folder, report=report)
+    lab = Lab.start(edits.over(stacks.documents(kit, compiled)), directory=folder, outlives=True, report=report)
     _judge_by(folder, edits.over(stacks.judged(compiled)))
     return lab
 
