@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from lab import LabError, netns, tiers, traffic
 from lab import stack as stacks
 from lab.cluster import Cluster
 from lab.edited import Edits
+from lab.overlay import overlay, touched
 from lab.scenarios import findings
 from lab.tiers import Finding
 from lab.tools import Tools, tools
@@ -63,9 +65,38 @@ def _without_proxies(
     return found
 
 
+def overlaid(stack: Stack, report: Report) -> Finding:
+    """What the lab changes of a stack's documents, its charts rendered; nothing is started."""
+    return adapted(stacks.documents(tools(report), compile_stack(stack)))
+
+
+def adapted(documents: list[dict[str, Any]]) -> Finding:
+    """What the lab changes of the documents that it is given, as a sentence, with each change below it."""
+    touches = touched(documents, overlay(documents))
+    fields = [touch for touch in touches if touch.path]
+    objects = {(touch.kind, touch.name) for touch in fields}
+    lines = [
+        f"{touch.kind} {touch.name}{f' {touch.path}' if touch.path else ''}: {touch.reason or 'not in its table'}"
+        for touch in touches
+    ]
+    return Finding(
+        3,
+        passed=all(touch.reason for touch in touches),
+        sentence=(
+            f"The lab changes {len(fields)} fields in {len(objects)} of {len(documents)} objects and adds "
+            f"{len(touches) - len(fields)} of a cluster's own; the rest is byte for byte what is deployed."
+        ),
+        details=tuple(dict.fromkeys(lines)),
+    )
+
+
 def _traffic(stack: Stack, documents: list[dict[str, Any]], report: Report) -> list[Finding]:
+    told = adapted(documents)
     try:
-        return list(findings(traffic.results(stack, documents, report)))
+        return [
+            replace(told, details=()) if told.passed else told,
+            *findings(traffic.results(stack, documents, report)),
+        ]
     except LabError as error:  # the lab does not start with these objects: that is a finding about them
         first, *rest = str(error).splitlines()
         return [Finding(3, passed=False, sentence=f"The data plane does not start: {first}", details=tuple(rest))]

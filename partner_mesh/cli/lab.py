@@ -167,6 +167,17 @@ def fidelity(  # noqa: PLR0917  # each is an option of the command
 
 
 @lab.command()
+def overlay(stack: StackName = "dev", config_dir: ConfigDir = Path(), output: Output = Format.TEXT) -> None:
+    """What the lab changes of the objects that would be deployed, each change with its reason; starts nothing."""
+    config = stacks.read(stack, config_dir, json=output is Format.JSON)
+    with faults():
+        from lab import verdict  # noqa: PLC0415
+
+        found = verdict.overlaid(config, progress)
+    conclude(stack, [found], output)
+
+
+@lab.command()
 def status(stack: Running = None, output: Output = Format.TEXT) -> None:
     """What runs, where, and whether all of it is alive."""
     with faults():
