@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab import stack as stacks
 from lab.drive import callers, streams
-from lab.faults import CASES, Effect, Observed, Outcome, _observed
+from lab.faults import CASES, Effect, Observed, Outcome, _observed, watching_again
 from lab.ground import Ground, differences, seconds_of
 from lab.load import Spec, Stream, run
 from lab.load_report import table
@@ -100,6 +102,19 @@ def test_durations_in_seconds(text: str, seconds: float) -> None:
 
 def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+@given(st.floats(0.0, 120.0), st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12))
+def test_no_run_of_client_gos_back_off_waits_longer_after_an_outage_than_its_bound(
+    outage: float, chances: list[float]
+) -> None:
+    at, base = 0.0, 0.8
+    for chance in chances:
+        at += base * (1 + chance)
+        if at >= outage:
+            break
+        base = min(base * 2, 30.0)
+    assert at - outage <= watching_again(outage) + 1e-9
 
 
 PROBE = Probe("outside", "x", 443, "x")
