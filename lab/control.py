@@ -24,10 +24,12 @@ START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 20.0
 LEAST_FREE: Final = 1 << 20
 ENTER: Final = """#!/bin/sh
-# in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, or of `outside`.
-test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside or <namespace>.<workload>" >&2; exit 2; }}
+# in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, of `outside`, or on its
+# `node`, where kubectl finds the API server.
+test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside, node or <namespace>.<workload>" >&2; exit 2; }}
 parent=$(cat {directory}/pid) && inner=$(cat /proc/$parent/task/$parent/children) || exit 2
 where=$1; shift
+test "$where" = node && exec {entered} --net -- env KUBECONFIG={directory}/control-plane/kubeconfig "$@"
 exec {entered} -- nsenter --net=/run/netns/$where -- "$@"
 """
 

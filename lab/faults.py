@@ -97,6 +97,7 @@ class Case:
     absent: Callable[[Ground], set[str]] = lambda _: set()  # partners whose own callers are not steady
     before: Callable[[Ground], None] = lambda _: None
     after: Callable[[Ground], None] = lambda _: None
+    possible: Callable[[Ground], bool] = lambda _: True  # whether the stack has what it is about
 
 
 def _nothing(_: Ground, load: Load) -> Happening:
@@ -143,18 +144,32 @@ def _removed(ground: Ground, load: Load) -> Happening:
 
 
 def _moved_away(ground: Ground) -> list[Stream]:
-    return list(streams(ground.lab, ground.hosts, [ground.withdrawn()], "subject"))
+    return list(streams(ground.lab, ground.hosts, [ground.withdrawn(ground.changing)], "subject"))
 
 
 def _changed(ground: Ground, load: Load) -> Happening:
     del load
-    effects = _narrow(ground)
+    effects = _narrow(ground, ground.changing)
     return Happening(effects, (f"{ground.changing} loses the half of its addresses that this caller calls from",))
 
 
-def _narrow(ground: Ground, again: float = 0.0) -> tuple[Effect, ...]:
+def _session_away(ground: Ground) -> list[Stream]:
+    return list(streams(ground.lab, ground.hosts, [ground.withdrawn(ground.session)], "subject"))
+
+
+def _session_changed(ground: Ground, load: Load) -> Happening:
+    del load
+    effects = _narrow(ground, ground.session)
+    return Happening(effects, (f"{ground.session} loses the half of its addresses that this session comes from",))
+
+
+def _session_widen(ground: Ground) -> None:
+    ground.lab.apply(ground.before_narrowing(ground.session))
+
+
+def _narrow(ground: Ground, partner: str, again: float = 0.0) -> tuple[Effect, ...]:
     """Withdraw the half of a partner's addresses that the subjects call from; `again`: seconds to find one another."""
-    began, _ = ground.lab.operate("write", ground.narrowed())
+    began, _ = ground.lab.operate("write", ground.narrowed(partner))
     bound = again + ground.drain + PROPAGATION
     pause(bound + 2)
     return (
@@ -164,7 +179,7 @@ def _narrow(ground: Ground, again: float = 0.0) -> tuple[Effect, ...]:
 
 
 def _widen(ground: Ground) -> None:
-    ground.lab.apply(ground.before_narrowing())
+    ground.lab.apply(ground.before_narrowing(ground.changing))
 
 
 # -- programs die
@@ -188,7 +203,9 @@ def _dies(name: Callable[[Ground], str], again: Callable[[float], float]) -> Cal
         began = time.monotonic()
         ground.lab.operate("revive", program)
         ready = time.monotonic() - began
-        effects = _narrow(ground, again(DOWN + ready))  # and it works again: the next change takes effect
+        effects = _narrow(
+            ground, ground.changing, again(DOWN + ready)
+        )  # and it works again: the next change takes effect
         return Happening(effects, (f"{program} dead for {DOWN:.0f} s, ready again {ready:.1f} s later",))
 
     return happen
@@ -200,7 +217,7 @@ def _one_dies(ground: Ground, load: Load) -> Happening:
     first = next(str(key) for key in ground.lab.status()["workloads"] if key.startswith("istio-system/istiod"))
     other = ground.lab.operate("replicate", first)
     ground.lab.operate("lose", first)
-    effects = _narrow(ground, RECONNECT)
+    effects = _narrow(ground, ground.changing, RECONNECT)
     ground.lab.operate("regain", first)
     drained = ground.lab.operate("retire", other)
     return Happening(effects, (f"{first} lost while {other} ran; the latter ended in {drained:.1f} s afterwards",))
@@ -264,6 +281,10 @@ CASES: Final[tuple[Case, ...]] = (
     ),
     Case(
         "changed", "A partner loses some of its addresses", _changed, _moved_away, after=_widen,
+    ),
+    Case(
+        "session", "A partner over TCP loses some of its addresses", _session_changed, _session_away,
+        after=_session_widen, possible=lambda g: bool(g.session),
     ),
     Case(
         "removed", "A partner is removed", _removed, _newcomer, lambda g: {g.subject},

@@ -23,7 +23,7 @@ from lab.probe import OUTSIDE, ClientCertificate, Observation, Probe
 from lab.questions import counted, questions
 from lab.scenarios import Scenario, findings, played
 from lab.tiers import Finding
-from lab.tools import tools
+from lab.tools import kubectl, tools
 from lab.traffic import balancers, scenarios
 from lab.world import World, world
 from partner_mesh.config.stack import Stack
@@ -96,6 +96,9 @@ def calls(stack: Stack, folder: Path) -> Iterator[Call]:
         if scenario.kind == "outward" and scenario.probe.protocol == "http":
             yield _outward(scenario)
             break
+    yield Call(
+        "what the API server holds, as its administrator", f"$D/in node {kubectl()} get authorizationpolicies -A"
+    )
 
 
 def _inward(stack: Stack, player: Player, cast: World, lab: Lab) -> Iterator[Call]:

@@ -44,6 +44,9 @@ def load(  # noqa: PLR0917  # each is an option of the command
         ground = Ground.open(config if enforce_at is None else enforced(config, enforce_at.value), progress)
         with ground.lab:
             for name in case or known:
+                if not known[name].possible(ground):
+                    progress(f"left out: {name}: {stack} has no partner of that kind")
+                    continue
                 outcomes.append(played(known[name], ground, rate=rate, requests=requests))
                 progress(table(outcomes[-1:]))  # a case takes minutes: who waits shall see each
     if output is Format.JSON:

@@ -79,7 +79,7 @@ def test_two_labs_run_side_by_side_and_know_nothing_of_each_other(
     lab: Lab, fixture_documents: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     with Lab.start(fixture_documents, directory=tmp_path / "lab") as other:
-        route = next(d for d in fixture_documents if d["kind"] == "AuthorizationPolicy" and "acme" in str(d))
-        other.delete([route])
+        named = {"name": "acme-mobile", "namespace": "charging"}
+        other.delete([next(d for d in fixture_documents if d["metadata"].items() >= named.items())])
         refused, _ = other.until(CALLBACK, lambda seen: seen.status == 403)
         assert (refused.status, lab.probe(CALLBACK).status) == (403, 200)

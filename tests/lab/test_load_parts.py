@@ -63,10 +63,11 @@ def test_a_partner_that_goes_takes_only_objects_with_its_own_label(ground: Groun
     assert {d["metadata"]["labels"]["partner-mesh.dev/partner"] for d in gone} == {"payline"}
 
 
-def test_the_caller_whose_address_is_withdrawn_was_permitted_and_is_no_longer(ground: Ground) -> None:
-    address = ipaddress.ip_address(ground.withdrawn().probe.address or "")
-    written = [d for d in ground.narrowed() if d["kind"] == "AuthorizationPolicy"]
-    restored = [d for d in ground.before_narrowing() if d["kind"] == "AuthorizationPolicy"]
+@pytest.mark.parametrize("partner", ["acme-mobile", "northwind-sms"])
+def test_the_caller_whose_address_is_withdrawn_was_permitted_and_is_no_longer(ground: Ground, partner: str) -> None:
+    address = ipaddress.ip_address(ground.withdrawn(partner).probe.address or "")
+    written = [d for d in ground.narrowed(partner) if d["kind"] == "AuthorizationPolicy"]
+    restored = [d for d in ground.before_narrowing(partner) if d["kind"] == "AuthorizationPolicy"]
 
     def blocks(documents: list[dict[str, object]]) -> list[str]:
         text = json.dumps(documents)
