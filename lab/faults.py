@@ -1,26 +1,21 @@
-"""What happens to a mesh while partners call: a table of cases, each played under load, each judged by every request.
+"""What happens to a mesh while partners call: the table of cases, each with what it brings about and within what bound.
 
-A case says which callers the change is about (its subjects); every other caller is steady and may lose nothing. What it
-brings about is a list of effects: from which moment on which subjects must be answered, or refused, and within what
-bound the configuration promises that. The data plane does the refusing: the packet filter is brought up to date only
-after the effects were seen, so that no packet filter helps the mesh.
+The data plane does the refusing: the packet filter is brought up to date only after the effects were seen, so that no
+packet filter helps the mesh.
 """
 
-import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from lab import rollover
+from lab.cases import Case, Effect, Happening
 from lab.drive import Load, pause, streams
 from lab.ground import Ground
 from lab.load import Stream
 from lab.operations import API_SERVER
-from lab.records import Figures, Record, settled
 from lab.rotation import Rotation
 
-LEAD: Final = 3.0  # seconds of load before anything happens
 DOWN: Final = 5.0  # seconds a killed program stays dead
 # What is not the mesh's own time: istiod's debounce (100 ms after the last event), pushing, a busy machine.
 PROPAGATION: Final = 1.0
@@ -29,75 +24,6 @@ PROPAGATION: Final = 1.0
 BACK_OFF: Final = 30.0
 # Its first two tries: where another istiod answers, the first succeeds, or the second if the first met the dead one.
 RECONNECT: Final = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Subjects (by their names' end) that must come out `good` or not from `since` on, within `bound` seconds."""
-
-    what: str
-    since: float
-    subjects: str
-    good: bool
-    bound: float | None = None  # None: measured and told, not judged
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """An effect and when it was complete; None if never."""
-
-    what: str
-    seconds: float | None
-    bound: float | None
-
-    @property
-    def passed(self) -> bool:
-        """Whether it came within its bound."""
-        return self.bound is None or (self.seconds is not None and self.seconds <= self.bound)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One case as played."""
-
-    case: str
-    sentence: str
-    steady: Figures
-    effects: tuple[Observed, ...]
-    notes: tuple[str, ...]
-    seconds: float
-    load_average: float
-
-    @property
-    def passed(self) -> bool:
-        """Nothing lost, and everything in time."""
-        return self.steady.lost == 0 and all(effect.passed for effect in self.effects)
-
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "passed": self.passed}
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """What a case brought about."""
-
-    effects: tuple[Effect, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row. `before` and `after` bring the lab to where the case starts and back; `subjects` are told by partner."""
-
-    name: str
-    sentence: str
-    happen: Callable[[Ground, Load], Happening]
-    subjects: Callable[[Ground], list[Stream]] = lambda _: []
-    absent: Callable[[Ground], set[str]] = lambda _: set()  # partners whose own callers are not steady
-    before: Callable[[Ground], None] = lambda _: None
-    after: Callable[[Ground], None] = lambda _: None
-    possible: Callable[[Ground], bool] = lambda _: True  # whether the stack has what it is about
 
 
 def _nothing(_: Ground, load: Load) -> Happening:
@@ -307,39 +233,3 @@ CASES: Final[tuple[Case, ...]] = (
     Case("upgrade", "The control plane is upgraded by revision, every step", _upgraded),
     Case("return", "The same upgrade goes back from its last step but one", _returned),
 )  # fmt: skip
-
-
-def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome:
-    """One case from before to after. Raises LabError for what the lab cannot do."""
-    case.before(ground)
-    absent = case.absent(ground)
-    steady = [ground.as_now(c) for c in ground.callers if c.partner not in absent]
-    several = [*streams(ground.lab, ground.hosts, steady), *case.subjects(ground)]
-    began = time.monotonic()
-    load = Load.start(ground.lab, several, rate=rate, requests=requests)
-    try:
-        pause(LEAD)
-        happened = case.happen(ground, load)
-        records = load.finish()
-    finally:
-        load.abandon()
-    taken = time.monotonic() - began
-    case.after(ground)
-    ground.kept.clear()
-    observed = tuple(_observed(effect, several, records) for effect in happened.effects)
-    kept = [record for record in records if several[record.stream].role == "steady"]
-    return Outcome(
-        case.name, case.sentence, Figures.of(kept), observed, happened.notes, round(taken, 1), os.getloadavg()[0]
-    )
-
-
-def _observed(effect: Effect, several: Sequence[Stream], records: Iterable[Record]) -> Observed:
-    wanted = {
-        index for index, stream in enumerate(several)
-        if stream.role == "subject" and stream.name.endswith(effect.subjects)
-    }  # fmt: skip
-    each = [
-        settled([r for r in records if r.stream == index], effect.since, good=effect.good) for index in sorted(wanted)
-    ]
-    found = [seconds for seconds in each if seconds is not None]
-    return Observed(effect.what, round(max(found), 2) if found and len(found) == len(each) else None, effect.bound)

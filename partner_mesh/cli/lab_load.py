@@ -32,8 +32,9 @@ def load(  # noqa: PLR0917  # each is an option of the command
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
         from lab import LabError  # noqa: PLC0415
+        from lab.cases import played  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
         from lab.crowd import enforced  # noqa: PLC0415
-        from lab.faults import CASES, played  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
+        from lab.faults import CASES  # noqa: PLC0415
         from lab.ground import Ground  # noqa: PLC0415
         from lab.load_report import table  # noqa: PLC0415
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import stack as stacks
+from lab.cases import Effect, Observed, Outcome, _observed
 from lab.drive import callers, streams
-from lab.faults import CASES, Effect, Observed, Outcome, _observed, watching_again
+from lab.faults import CASES, watching_again
 from lab.ground import Ground, differences, seconds_of
 from lab.load import Spec, Stream, run
 from lab.load_report import table
