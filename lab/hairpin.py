@@ -166,12 +166,15 @@ class Test:
             self.lab.delete([document])
 
     def _ended(self, sentence: str, document: Document, status: int) -> Finding:
-        ended = Ended.of(self.lab.operate("run_job", document))
-        passed = ended.status == status
-        said = () if passed else (f"status {ended.status}, not {status}", *ended.output.splitlines())
-        return Finding(
-            3, passed=passed, sentence=f"{self.loop.partner} {self.loop.inbound.host}: {sentence}.", details=said
+        try:
+            ended = Ended.of(self.lab.operate("run_job", document))
+        except LabError as error:  # its Pod is refused, or its proxy does not start: a fault of the objects
+            ended = Ended(-1, str(error))
+        said = (
+            () if ended.status == status else (f"ended with {ended.status}, not {status}:", *ended.output.splitlines())
         )
+        text = f"{self.loop.partner} {self.loop.inbound.host}: {sentence}."
+        return Finding(3, passed=ended.status == status, sentence=text, details=said)
 
     def _until(self, sentence: str, probe: Probe, expect: Expect) -> Finding:
         def holds(seen: Observation) -> bool:
