@@ -157,7 +157,7 @@ def fidelity(  # noqa: PLR0917  # each is an option of the command
         run = standing.compared(config, probes, secrets.randbelow(1 << 32) if seed is None else seed, progress)
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
-        write.write_text(run.markdown(), encoding="utf-8")
+        write.write_text(run.markdown(write.as_posix()), encoding="utf-8")
     if output is Format.JSON:
         typer.echo(json.dumps({"seed": run.seed, "outcomes": [each.document() for each in run.outcomes]}))
     else:

@@ -149,9 +149,10 @@ def test_a_report_shows_the_table_and_every_difference_and_how_to_make_it_again(
     unknown = replace(same, expected=replace(allowed, verdict=Verdict.UNKNOWN))
     run = Run("dev", 7, (same, different, unknown))
     assert run.different == [different]
-    for text in (run.text(), run.markdown()):
+    for text in (run.text(), run.markdown("docs/x.md")):
         assert "partner-mesh lab fidelity dev --probes 3 --seed 7" in text
         assert "expected: allowed to x/y" in text
         assert "observed: 403" in text
         assert "1 times unknown" in text
-    assert "| partner | 3 | 1 | 0 | 1 | 1 |" in run.markdown()
+    assert "--seed 7 --write docs/x.md`" in run.markdown("docs/x.md")
+    assert "| partner | 3 | 1 | 0 | 1 | 1 |" in run.markdown("docs/x.md")
