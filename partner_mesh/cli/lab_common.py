@@ -1,5 +1,6 @@
 """What the verbs of `partner-mesh lab` share: their arguments, how they tell what happens, how they end."""
 
+import errno
 import json
 import signal
 from collections.abc import Iterator, Sequence
@@ -57,6 +58,11 @@ def faults() -> Iterator[None]:
         yield
     except LabError as error:
         typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        typer.echo(f"the lab has no room for its files: {error}; make room, or set TMPDIR", err=True)
         raise typer.Exit(2) from None
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OURS:

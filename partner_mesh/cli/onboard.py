@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -65,12 +66,11 @@ def onboard(  # noqa: PLR0917 - typer's flags are its parameters
             "routes": [_route(text) for text in answers.many("'METHOD PATH APPLICATION:PORT'", route, "--route")],
         }
     if answers.wants("Do we call it?", outbound_host, caller, path, certificate):
-        tls: dict[str, Any] = {"mode": "mutual", "certificate": certificate} if certificate else {"mode": "simple"}
         document["outbound"] = {
             "host": answers.text("Its host that we call", outbound_host, "--outbound-host"),
             "from": answers.many("Application of ours that calls it", caller, "--caller"),
-            **({"paths": list(path)} if path else {}),
-            "tls": tls,
+            **({"paths": paths} if (paths := answers.any("Path that we call (empty: every path)", path)) else {}),
+            "tls": _tls(answers.maybe("Secret's name of our client certificate (empty: none)", certificate)),
         }
     target = partner_file(config_dir, stack, document["name"])
     if target.exists() and not force:
@@ -116,9 +116,26 @@ class _Answers:
                 return found
             found.append(answer)
 
+    def any(self, question: str, given: list[str] | None) -> list[str]:
+        """As many answers as there are, none included."""
+        found = list(given or ())
+        while given is None and self.interactive and (answer := self.maybe(question, None)):
+            found.append(answer)
+        return found
+
+    def maybe(self, question: str, given: str | None) -> str:
+        """One answer, or none."""
+        if given is not None or not self.interactive:
+            return given or ""
+        return str(typer.prompt(question, default="", show_default=False)).strip()
+
     def wants(self, question: str, *flags: object) -> bool:
         """Whether a direction is meant: any of its flags says so."""
         return any(flags) or (self.interactive and typer.confirm(question, default=True))
+
+
+def _tls(certificate: str) -> dict[str, Any]:
+    return {"mode": "mutual", "certificate": certificate} if certificate else {"mode": "simple"}
 
 
 def _route(text: str) -> dict[str, Any]:
@@ -153,7 +170,9 @@ def tried(stack: str, config_dir: Path, target: Path, text: str) -> tuple[Partne
         try:
             whole = load_stack(stack, copy)
         except ConfigurationError as error:
-            refuse(error.problems)
+            # The copy's place is nobody's business: the files are named as the person has them.
+            here = (replace(each, file=each.file.replace(str(copy), str(config_dir))) for each in error.problems)
+            refuse(tuple(here))
             raise typer.Exit(2) from None
     return next(partner for partner in whole.partners if partner.name == target.stem), whole
 
