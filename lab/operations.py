@@ -23,7 +23,7 @@ from lab.world import Workload, world
 
 API_SERVER: Final = "kube-apiserver"
 DRAIN_LIMIT: Final = 40.0  # seconds until a pod that drains is killed: above any terminationGracePeriodSeconds of ours
-CONNECTIONS: Final = 4  # at once to the API server
+CONNECTIONS: Final = 16  # at once to the API server: as many as a deployment engine has (pulumi --parallel)
 ADMIN_PORT: Final = 15000  # Envoy's, on the pod's loopback
 
 Command = Callable[[Any], Awaitable[Any]]

@@ -105,7 +105,8 @@ class Session:
 
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
-        changed = [d for d in overlay(documents) if key(d) in {key(e) for e in documents}]
+        named = {key(each) for each in documents}
+        changed = [d for d in overlay(documents) if key(d) in named]
         await self.aside(lambda: self.write(changed))
         replaced = {key(d) for d in changed}
         await self._refresh([*(d for d in self.documents if key(d) not in replaced), *changed])
@@ -293,7 +294,8 @@ class Session:
 
     async def surround(self, documents: Sequence[Document]) -> None:
         """All that documents suppose of the world around them, without writing them."""
-        added = [d for d in overlay(documents) if key(d) in {key(e) for e in documents}]
+        named = {key(each) for each in documents}
+        added = [d for d in overlay(documents) if key(d) in named]
         replaced = {key(d) for d in added}
         await self._refresh([*(d for d in self.documents if key(d) not in replaced), *added])
 

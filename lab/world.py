@@ -201,6 +201,10 @@ def _server_hosts(server: Document, gateway: Document, documents: Iterable[Docum
 
 
 def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterator[Remote]:
+    rules: dict[str, list[Document]] = {}
+    for document in documents:
+        if document["kind"] == "DestinationRule":
+            rules.setdefault(document["spec"]["host"], []).append(document)
     for document in documents:
         spec = document.get("spec", {})
         if document["kind"] != "ServiceEntry" or spec.get("location") != "MESH_EXTERNAL":
@@ -211,9 +215,7 @@ def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterato
         for host in document["spec"]["hosts"]:
             tls: dict[int, Mapping[str, Any]] = {}
             namespace = None
-            for rule in documents:
-                if rule["kind"] != "DestinationRule" or rule["spec"]["host"] != host:
-                    continue
+            for rule in rules.get(host, ()):
                 policy = rule["spec"].get("trafficPolicy", {})
                 for number, settings in _tls_by_port(policy, ports):
                     tls[number] = settings
@@ -320,8 +322,10 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _addresses(block: str, avoid: Sequence[ipaddress.IPv4Network]) -> Iterator[str]:
-    for address in list(ipaddress.IPv4Network(block).hosts())[9:]:
-        if not any(address in taken for taken in avoid):
+    whole = ipaddress.IPv4Network(block)
+    near = [taken for taken in avoid if taken.overlaps(whole)]
+    for address in list(whole.hosts())[9:]:
+        if not any(address in taken for taken in near):
             yield str(address)
 
 
