@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from partner_mesh.analysis import http, strings
+from partner_mesh.analysis.ambient import Ambient
 from partner_mesh.analysis.authentication import DISABLE, STRICT
 from partner_mesh.analysis.authorization import Bound, Policy
 from partner_mesh.analysis.clients import Partners
@@ -99,6 +100,7 @@ class Ingress:
         self._credentials: dict[int, dict[str, list[Server]]] = {}
         self._wild: dict[tuple[int, int], list[Server]] = {}
         self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]] = {}
+        self.ambient = Ambient(mesh, self.carried)
         self._stranger = self._stranger_addresses()
 
     def _stranger_addresses(self) -> AddressSet:
@@ -316,6 +318,8 @@ class Ingress:
     def inside(self, way: Way, proxy: GatewayProxy, end: End, peer: Peer, host: str) -> Way:
         """From the gateway to the workload: packets, mTLS, the workload's policies."""
         bond = self.mesh.bond(end.pods.endpoint)
+        if bond.ambient:
+            return self.ambient.entered(way, proxy, end.host.service, end.target.port, (bond, end.ports), peer.token)
         way = self.carried(way, proxy.endpoint, end.pods.endpoint, end.ports)
         if not bond.proxied or not way.open:
             return way

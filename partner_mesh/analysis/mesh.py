@@ -50,6 +50,7 @@ from partner_mesh.analysis.routes import DestinationRules, VirtualServices
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.waypoints import HBONE, Waypoint, Waypoints
 
 PLAINTEXT: Final = "plaintext"
 
@@ -70,6 +71,8 @@ class Bond:
     raw_ports: PortSet  # declared as something that is never read as HTTP
     excluded: PortSet  # inbound ports that the sidecar leaves alone
     extension: Because | None  # an EnvoyFilter or WasmPlugin changes what this proxy does
+    waypoint: Waypoint | None = None
+    hbone: bool = False  # its sidecar or gateway speaks HBONE
 
     @property
     def signature(self) -> tuple[Hashable, ...]:
@@ -77,7 +80,7 @@ class Bond:
         gateway = id(self.gateway) if self.gateway is not None else 0
         ports = (self.http_ports, self.raw_ports, self.excluded)
         return (self.proxied, self.ambient, gateway, self.modes.signature, self.bound.signature, ports,
-                self.extension)  # fmt: skip
+                self.extension, id(self.waypoint) if self.waypoint is not None else 0)  # fmt: skip
 
 
 class Mesh:
@@ -95,6 +98,7 @@ class Mesh:
         self.gateways = Gateways(world, self.config)
         self.virtual_services = VirtualServices(world, self.config)
         self.destination_rules = DestinationRules(world, self.config, self.registry)
+        self.waypoints = Waypoints(world, self.registry, self.authorizations, self.request_authentications)
         self._filters = Selected(world.of(NETWORKING, "EnvoyFilter"), self.config.root_namespace, "workloadSelector")
         self._plugins = Selected(world.of(EXTENSIONS, "WasmPlugin"), self.config.root_namespace)
         self._bonds: dict[Workload, Bond] = {}
@@ -132,6 +136,7 @@ class Mesh:
             )
         )
         http, raw = self._protocols(pods)
+        waypoint = self.waypoints.by_workload.get(pods.endpoint)
         return Bond(
             pods,
             proxied,
@@ -145,6 +150,8 @@ class Mesh:
             raw,
             _excluded(pods.annotations.get("traffic.sidecar.istio.io/excludeInboundPorts", "")),
             self._extension(namespace, labels, is_gateway=gateway is not None),
+            waypoint,
+            self.config.hbone or waypoint is not None,
         )
 
     def _protocols(self, pods: Pods) -> tuple[PortSet, PortSet]:
@@ -393,7 +400,8 @@ class MutualTlsLayer(_MeshLayer):
             return type(endpoint).__name__
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
-        kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, gateway, bond.modes.signature, bond.excluded)
+        way = bond.waypoint is not None
+        kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, way, gateway, bond.modes.signature, bond.excluded)
         return (kind, self._calls(bond)) if self.mesh.tls_is_changed else kind
 
     def _calls(self, bond: Bond) -> Hashable:
@@ -409,9 +417,19 @@ class MutualTlsLayer(_MeshLayer):
         bond = self.mesh.bond(destination)
         if bond.gateway is not None:
             return tuple(self._at_gateway(source, bond.gateway, ports))
+        if bond.waypoint is not None:
+            return tuple(self._at_waypoint(source, bond.waypoint, ports & HBONE))
+        if bond.ambient:  # ztunnel heeds the same modes; a sidecar's exclusions are nothing to it
+            return tuple(self._at_sidecar(source, bond, ports))
         if not bond.proxied:
             return ()
         return tuple(self._at_sidecar(source, bond, ports - bond.excluded))
+
+    def _at_waypoint(self, source: Endpoint, waypoint: Waypoint, ports: PortSet) -> Iterable[Opinion]:
+        if ports and not self.mesh.in_mesh(source):
+            reason = "HBONE is mutual TLS: a waypoint hears nobody without an identity of the mesh"
+            because = (Because.of(MUTUAL_TLS, waypoint.pods.resource, reason),)
+            yield Opinion(MUTUAL_TLS, Verdict.DENIED, ports, because)
 
     def _at_sidecar(self, source: Endpoint, bond: Bond, ports: PortSet) -> Iterable[Opinion]:
         identified = self.mesh.in_mesh(source)
@@ -505,12 +523,17 @@ class AuthorizationLayer(_MeshLayer):
             peer = replace(peer, principal=None)
         if bond.gateway is not None:
             return tuple(self._at_gateway(peer, source, bond, bond.gateway, ports))
-        if bond.ambient and bond.bound.policies:
-            reason = Because(
-                AUTHORISATION, f"namespace {bond.pods.namespace} is ambient", reason="ambient is not modelled"
-            )
-            return (Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (reason,)),)
+        if bond.waypoint is not None:
+            return tuple(self.mesh.waypoints.opinions(bond.waypoint, peer)) if ports & HBONE else ()
+        if bond.ambient:
+            return self.at_ztunnel(bond, peer, ports)
         return tuple(self.at_sidecar(bond, peer, ports))
+
+    def at_ztunnel(self, bond: Bond, peer: Peer, ports: PortSet) -> Sequence[Opinion]:
+        """What ztunnel says of a peer: it judges connections by the port asked for, as a sidecar does where it reads no
+        HTTP (`handleRule`, istio pilot/pkg/serviceregistry/ambient/authorization.go). CUSTOM it does not know.
+        """
+        return self.mesh.authorizations.opinions(bond.bound, peer, ports, http=False, raw=True)
 
     def at_sidecar(
         self, bond: Bond, peer: Peer, ports: PortSet, *, bound: Bound | None = None, within: HttpSet = HttpSet.ALL
