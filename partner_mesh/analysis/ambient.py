@@ -34,19 +34,19 @@ class Ambient:
         self,
         way: Way,
         gateway: GatewayProxy,
-        service: Service | None,
-        number: int | None,
+        called: tuple[Service | None, int | None],
         end: tuple[Bond, PortSet],
         token: Token,
     ) -> Way:
-        """A way from a gateway, after whoever judges it; `number` is the Service's port, `end` the pods and theirs."""
+        """A way from a gateway, after whoever judges it: `called` is the Service and its port, `end` the pods and theirs."""
+        service, number = called
         sender = self.mesh.bond(gateway.endpoint)
         waypoint = self.mesh.waypoints.of(service) if service is not None and _asks(service) else None
         if waypoint is None or service is None:
             return self._to_ztunnel(way, sender, end)
         way = self.carried(way, gateway.endpoint, waypoint.pods.endpoint, HBONE)
         chosen = [each for each in service.ports if each.port == number] or list(service.ports[:1])
-        # The gateway's own identity; the client's address is what the gateway says of it, and that is not followed here.
+        # The gateway's own identity; what it says of the client's address is not followed here.
         peer = Peer(sender.principal, gateway.pods.addresses or None, None, token, claims_remote=False)
         within = HttpSet.union(each.requests for each in way.open if each.requests is not None) or HttpSet.ALL
         for port in chosen:

@@ -111,7 +111,7 @@ def targeted(resource: Resource) -> bool:
 
 
 def targets(resource: Resource) -> tuple[Target, ...]:
-    """What a policy names: (namespace, kind, name). Other namespaces than its own are no target (istiod ignores them)."""
+    """What a policy names: (namespace, kind, name). In other namespaces than its own nothing is a target."""
     listed = resource.spec.get("targetRefs") or [resource.spec.get("targetRef")]
     return tuple(
         (resource.namespace, str(each.get("kind") or ""), str(each.get("name") or ""))

@@ -18,6 +18,7 @@ from partner_mesh.analysis.authentication import (
     RequestAuthentications,
 )
 from partner_mesh.analysis.authorization import Authorizations, Bound
+from partner_mesh.analysis.gateway_api import GatewayApi
 from partner_mesh.analysis.gateways import OWN_PORTS, GatewayProxy, Gateways, Server, refusing
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import (
@@ -95,8 +96,9 @@ class Mesh:
         self.authorizations = Authorizations(world, self.config, self.request_authentications)
         self.registry = Registry(world, self.config)
         self.scopes = Scopes(world, self.config)
-        self.gateways = Gateways(world, self.config)
-        self.virtual_services = VirtualServices(world, self.config)
+        self.gateway_api = GatewayApi(world)
+        self.gateways = Gateways(world, self.config, self.gateway_api.gateways)
+        self.virtual_services = VirtualServices(world, self.config, self.gateway_api.routes)
         self.destination_rules = DestinationRules(world, self.config, self.registry)
         self.waypoints = Waypoints(world, self.registry, self.authorizations, self.request_authentications)
         self._filters = Selected(world.of(NETWORKING, "EnvoyFilter"), self.config.root_namespace, "workloadSelector")
@@ -113,7 +115,7 @@ class Mesh:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the Istio objects."""
-        return (*self.config.notes, *self.authorizations.notes, *self.gateways.notes)
+        return (*self.config.notes, *self.authorizations.notes, *self.gateway_api.notes, *self.gateways.notes)
 
     def bond(self, endpoint: Workload) -> Bond:
         """What the mesh says of a workload."""
@@ -401,7 +403,15 @@ class MutualTlsLayer(_MeshLayer):
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
         way = bond.waypoint is not None
-        kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, way, gateway, bond.modes.signature, bond.excluded)
+        kind = (
+            self.mesh.in_mesh(endpoint),
+            bond.proxied,
+            bond.ambient,
+            way,
+            gateway,
+            bond.modes.signature,
+            bond.excluded,
+        )
         return (kind, self._calls(bond)) if self.mesh.tls_is_changed else kind
 
     def _calls(self, bond: Bond) -> Hashable:

@@ -124,7 +124,7 @@ class Reach:
         tunnels = Tunnels(mesh)
         if not tunnels.there_are:
             return cls(world, [IngressLayer(world), SecurityGroupLayer(world), *mesh_layers(mesh)])
-        layers = [IngressLayer(world), TunnelledGroups(world, tunnels), *mesh_layers(mesh)]
+        layers: list[Layer] = [IngressLayer(world), TunnelledGroups(world, tunnels), *mesh_layers(mesh)]
         return cls(world, layers, TunnelledNetwork(world, tunnels))
 
     def _endpoints(self) -> list[Endpoint]:

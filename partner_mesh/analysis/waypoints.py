@@ -1,8 +1,8 @@
 """Waypoints: the proxies that judge requests for Services whose pods have none of their own.
 
 A waypoint obeys policies that name it, or a Service of its own, by `targetRefs`, and no selector (`ShouldAttachPolicy`,
-istio pilot/pkg/model/policyattachment.go). It is called on port 15008 alone, by mutual TLS. Which Service a caller means
-is written in the tunnel and not in the request: so a verdict holds for a request to any of them, and names the policy.
+istio pilot/pkg/model/policyattachment.go). It is called on port 15008 alone, by mutual TLS. Which Service is meant the
+tunnel says and not the request: so a verdict holds for a request to any of them, and names the policy.
 """
 
 from collections.abc import Iterator, Mapping

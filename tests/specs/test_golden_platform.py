@@ -308,6 +308,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *_application("charging")(compiled),
             *(d for d in _application("checkout")(compiled) if d["kind"] != "DestinationRule"),
             *(d for d in compiled.security_groups if d["metadata"]["name"] in WAYPOINTS),
+            *(d for d in compiled.inventory if d["metadata"]["name"] == "waypoint"),
         ],
     ),
     "two-clusters": (
@@ -322,6 +323,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *(chart for chart in _charts(compiled) if chart["release"] == "istio-eastwest/eastwest"),
             *(c["values"]["global"] for c in _charts(compiled) if "istiod" in c["release"]),
             *(d for d in compiled.security_groups if d["metadata"]["name"] in ("gateway-eastwest", "app-checkout")),
+            *(d for d in compiled.inventory if d["metadata"]["name"] == "eastwest"),
         ],
     ),
     "gateway-api": (
