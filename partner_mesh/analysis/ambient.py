@@ -38,7 +38,7 @@ class Ambient:
         end: tuple[Bond, PortSet],
         token: Token,
     ) -> Way:
-        """A way from a gateway, after whoever judges it: `called` is the Service and its port, `end` the pods and theirs."""
+        """A way from a gateway, after whoever judges it; `called`: the Service and its port, `end`: pods and theirs."""
         service, number = called
         sender = self.mesh.bond(gateway.endpoint)
         waypoint = self.mesh.waypoints.of(service) if service is not None and _asks(service) else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import Client, Verdict, Workload
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.table import Table
@@ -102,7 +103,8 @@ def between(
     return {
         (str(each.ports), each.verdict.value)
         for each in found.reach.results([source], [destination]).between(source, destination)
-        if each.verdict is not Verdict.DENIED and (each.http is None or each.http.accepts(*request))
+        if each.verdict is not Verdict.DENIED
+        and (each.http is None or (isinstance(each.http, HttpSet) and each.http.accepts(*request)))
     }
 
 
@@ -136,7 +138,7 @@ def test_web_requests_enter_through_the_waypoint(path: str, expected: bool) -> N
         for each in table(SERVED).journeys
         if isinstance(each.source, Client)
         and each.source.name == "anonymous"
-        and each.http is not None
+        and isinstance(each.http, HttpSet)
         and each.http.accepts("pay.example.com", "GET", path)
     ]
     assert {each.verdict for each in found} == {Verdict.ALLOWED if expected else Verdict.DENIED}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import Client, Verdict
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.table import Table
@@ -36,7 +37,9 @@ def answers(found: Iterable[dict[str, Any]], host: str = "pay.example.com") -> d
     journeys = [e for e in Table(of_documents(found)).journeys if isinstance(e.source, Client)]
     return {
         request: {
-            e.verdict.value for e in journeys if e.source == journeys[0].source and e.http.accepts(host, *request)
+            e.verdict.value
+            for e in journeys
+            if e.source == journeys[0].source and isinstance(e.http, HttpSet) and e.http.accepts(host, *request)
         }
         for request in ASKED
     }
