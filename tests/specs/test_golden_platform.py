@@ -66,6 +66,7 @@ OPA = {
     "ports": {"grpc": {"port": 9191, "protocol": "grpc"}, "http": 8181},
     "callers": ["charging"],
 }
+PROMETHEUS_OUTSIDE = ("federation", "remote-write", "object-storage", "allow-prometheus")
 AUTHENTICATION = ("RequestAuthentication", "AuthorizationPolicy")
 
 SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
@@ -338,6 +339,23 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             ),
         ),
         lambda compiled: _documents(m for m in compiled if m.api_version.startswith("gateway.networking.k8s.io")),
+    ),
+    "prometheus-outside": (
+        lambda: loaded(
+            observability={
+                "prometheus": {
+                    "federation": {"ranges": ["10.9.0.0/24"]},
+                    "remoteWrite": {"url": "https://m.example.com:8443", "port": 8443, "ranges": ["192.0.2.0/24"]},
+                    "thanos": True,
+                    "thanosRanges": ["198.51.100.0/24"],
+                }
+            }
+        ),
+        lambda compiled: [
+            *_documents(m for m in compiled if m.name in PROMETHEUS_OUTSIDE),
+            *(chart["values"]["prometheus"] for chart in _charts(compiled) if "/prometheus" in chart["release"]),
+            *(d for d in compiled.security_groups if d["metadata"]["name"] == "nodes"),
+        ],
     ),
     "guest": (
         lambda: loaded(**foreign(), applications=_shared_nodes()),
