@@ -124,7 +124,7 @@ class Ingress:
     def _through(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
         """From the other cluster to what lies behind a door that ends no connection."""
         client = self.passthrough.caller(proxy)
-        for pods, ports, host in self.passthrough.ends(server):
+        for pods, ports, host in self.passthrough.ends(proxy, server):
             asked = self.passthrough.requests(pods, ports)
             way = self._door(proxy, server, Caller(client, Peer(None, client.addresses, None)), host, asked)
             way = self.passthrough.judged(self.carried(way, proxy.endpoint, pods.endpoint, ports), pods, ports)

@@ -13,6 +13,7 @@ from partner_mesh.analysis.gateways import GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import Client, Opinion, Verdict
 from partner_mesh.analysis.mesh import AuthorizationLayer, Mesh
+from partner_mesh.analysis.mesh_config import visible
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.sets import AddressSet, PortSet
@@ -38,11 +39,13 @@ class Passthrough:
         named = [block for policy in bound.policies for _, rule in policy.rules for block in rule.mentioned.addresses]
         return Client(CALLER, AddressSet.union(named) or AddressSet.ALL)
 
-    def ends(self, server: Server) -> Iterator[End]:
-        """Every pod and port behind the Services whose hosts the server lists."""
+    def ends(self, proxy: GatewayProxy, server: Server) -> Iterator[End]:
+        """Every pod and port behind the Services whose hosts the server lists and that the gateway is told of."""
+        place = proxy.pods.namespace
         for listed in self.mesh.registry.hosts.values():
             for host in listed:
-                if host.service is None or not any(host_matches(pattern, host.name) for _, pattern in server.hosts):
+                known = host.service is not None and visible(host.exports, host.namespace, place)
+                if not known or not any(host_matches(pattern, host.name) for _, pattern in server.hosts):
                     continue
                 for port in host.ports:
                     for pods in self.mesh.registry.workloads(host):

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
-from partner_mesh.model.names import SECURITY_GROUP_API
+from partner_mesh.model.names import EAST_WEST, SECURITY_GROUP_API
 from partner_mesh.specs import waypoint
 from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
 from partner_mesh.specs.login_provider import login_name, logins, place
@@ -31,7 +31,6 @@ from partner_mesh.specs.tracing import collector_port
 Direction = Literal["ingress", "egress"]
 Protocol = Literal["tcp", "udp", "-1"]
 
-EAST_WEST: Final = "eastwest"  # the gateway between two clusters (`eastwest.py`)
 EAST_WEST_PORT: Final = 15443
 CLUSTER: Final = "cluster"  # EKS' own, on the control plane's interfaces: it exists once the cluster does
 NODES: Final = "nodes"
