@@ -86,10 +86,11 @@ class GatewayProxy:
 class Gateways:
     """All gateway workloads."""
 
-    def __init__(self, world: World, mesh: MeshConfig) -> None:
+    def __init__(self, world: World, mesh: MeshConfig, converted: Iterable[Resource] = ()) -> None:
         self.world = world
         self.notes: list[Note] = []
-        self.resources = sorted(world.of(NETWORKING, "Gateway"), key=lambda each: (each.name, each.namespace))
+        listed = [*world.of(NETWORKING, "Gateway"), *converted]
+        self.resources = sorted(listed, key=lambda each: (each.name, each.namespace))
         self.proxies: dict[Workload, GatewayProxy] = {}
         bound: dict[Workload, tuple[Pods, list[Resource]]] = {}
         for resource in self.resources:

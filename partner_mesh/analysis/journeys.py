@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from partner_mesh.analysis import http, strings
+from partner_mesh.analysis import http, passthrough, strings
+from partner_mesh.analysis.ambient import Ambient
 from partner_mesh.analysis.authentication import DISABLE, STRICT
 from partner_mesh.analysis.authorization import Bound
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
@@ -89,13 +90,28 @@ class Ingress:
         self._narrow: dict[tuple[int, str], Bound] = {}
         self._by_host: dict[int, PoliciesByHost] = {}
         self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]] = {}
+        self.ambient = Ambient(mesh, self.carried)
+        self.passthrough = passthrough.Passthrough(mesh)
 
     def journeys(self) -> Iterable[Journey]:
         """Every client at every server that faces outwards, in the order of gateways, servers, hosts."""
         for proxy in self.mesh.gateways.proxies.values():
             for server in proxy.servers:
-                if server.tls != "ISTIO_MUTUAL" and not server.redirects:
+                if server.tls == passthrough.MODE:
+                    yield from self._through(proxy, server)
+                elif server.tls != "ISTIO_MUTUAL" and not server.redirects:
                     yield from self._at(proxy, server)
+
+    def _through(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
+        """From the other cluster to what lies behind a door that ends no connection."""
+        client = self.passthrough.caller(proxy)
+        for pods, ports, host in self.passthrough.ends(proxy, server):
+            asked = self.passthrough.requests(pods, ports)
+            way = self._door(proxy, server, Caller(client, Peer(None, client.addresses, None)), host, asked)
+            way = self.passthrough.judged(self.carried(way, proxy.endpoint, pods.endpoint, ports), pods, ports)
+            nowhere = (server.because(ROUTE, "leads nowhere"),)
+            for fate in settled([way], asked, nowhere):
+                yield Journey(client, pods.endpoint, ports, fate, proxy.endpoint, host)
 
     def _at(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
         for home, pattern in server.hosts:
@@ -217,6 +233,8 @@ class Ingress:
     def inside(self, way: Way, proxy: GatewayProxy, end: End, peer: Peer, host: str) -> Way:
         """From the gateway to the workload: packets, mTLS, the workload's policies."""
         bond = self.mesh.bond(end.pods.endpoint)
+        if bond.ambient:
+            return self.ambient.entered(way, proxy, (end.host.service, end.target.port), (bond, end.ports), peer.token)
         way = self.carried(way, proxy.endpoint, end.pods.endpoint, end.ports)
         if not bond.proxied or not way.open:
             return way

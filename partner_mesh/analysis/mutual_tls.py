@@ -11,6 +11,7 @@ from partner_mesh.analysis.mesh import Bond, MeshLayer
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import PortSet
+from partner_mesh.analysis.waypoints import HBONE, Waypoint
 
 PLAINTEXT: Final = "plaintext"
 
@@ -28,7 +29,16 @@ class MutualTlsLayer(MeshLayer):
             return type(endpoint).__name__
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
-        kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, gateway, bond.modes.signature, bond.excluded)
+        way = bond.waypoint is not None
+        kind = (
+            self.mesh.in_mesh(endpoint),
+            bond.proxied,
+            bond.ambient,
+            way,
+            gateway,
+            bond.modes.signature,
+            bond.excluded,
+        )
         return (kind, self._calls(bond)) if self.mesh.tls_is_changed else kind
 
     def _calls(self, bond: Bond) -> Hashable:
@@ -44,9 +54,19 @@ class MutualTlsLayer(MeshLayer):
         bond = self.mesh.bond(destination)
         if bond.gateway is not None:
             return tuple(self._at_gateway(source, bond.gateway, ports))
+        if bond.waypoint is not None:
+            return tuple(self._at_waypoint(source, bond.waypoint, ports & HBONE))
+        if bond.ambient:  # ztunnel heeds the same modes; a sidecar's exclusions are nothing to it
+            return tuple(self._at_sidecar(source, bond, ports))
         if not bond.proxied:
             return ()
         return tuple(self._at_sidecar(source, bond, ports - bond.excluded))
+
+    def _at_waypoint(self, source: Endpoint, waypoint: Waypoint, ports: PortSet) -> Iterable[Opinion]:
+        if ports and not self.mesh.in_mesh(source):
+            reason = "HBONE is mutual TLS: a waypoint hears nobody without an identity of the mesh"
+            because = (Because.of(MUTUAL_TLS, waypoint.pods.resource, reason),)
+            yield Opinion(MUTUAL_TLS, Verdict.DENIED, ports, because)
 
     def _at_sidecar(self, source: Endpoint, bond: Bond, ports: PortSet) -> Iterable[Opinion]:
         identified = self.mesh.in_mesh(source)

@@ -33,6 +33,7 @@ from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.tunnels import TunnelledGroups, TunnelledNetwork, Tunnels
 from partner_mesh.analysis.universe import Universe
 
 
@@ -105,9 +106,9 @@ def decided(state: _State) -> Decisions:
 class Reach:
     """All questions about one world. Layers after the network layer are asked in the order given."""
 
-    def __init__(self, world: World, layers: Sequence[Layer] = ()) -> None:
+    def __init__(self, world: World, layers: Sequence[Layer] = (), network: NetworkLayer | None = None) -> None:
         self.world = world
-        self.network = NetworkLayer(world)
+        self.network = network if network is not None else NetworkLayer(world)
         self.layers: tuple[Layer, ...] = tuple(layers)
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
@@ -125,7 +126,11 @@ class Reach:
     def of(cls, loaded: Loaded) -> "Reach":
         """With every layer there is."""
         world = World(loaded)
-        return cls(world, layers_of(world))
+        mesh = Mesh(world)
+        tunnels = Tunnels(mesh)
+        groups: Layer = TunnelledGroups(world, tunnels) if tunnels.there_are else SecurityGroupLayer(world)
+        layers = [IngressLayer(world), PrimaryNetworkLayer(world), groups, *mesh_layers(mesh)]
+        return cls(world, layers, TunnelledNetwork(world, tunnels) if tunnels.there_are else None)
 
     def _endpoints(self) -> list[Endpoint]:
         """Workloads, the parts of the outside that some layer tells apart, then the layers' own callers."""
@@ -265,11 +270,6 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
     for each in decisions:
         if both := each.ports & ports:
             yield replace(each, ports=both)
-
-
-def layers_of(world: World) -> list[Layer]:
-    """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world), PrimaryNetworkLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
 
 
 def mesh_layers(mesh: Mesh) -> list[Layer]:
