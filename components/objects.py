@@ -13,6 +13,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from partner_mesh.model import ChartRelease, Manifest
+from partner_mesh.specs.namespace import pod_security
 
 # Which charts serve an API group: an object of the group waits for them where we install them. Istio's objects wait for
 # istiod too, whose webhook (`base.validationFailurePolicy: Fail`) judges each of them.
@@ -64,9 +65,8 @@ class Deployed:
         self._before.clear()
 
     def release(self, release: ChartRelease, resource: pulumi.Resource) -> None:
-        """A chart was registered; one that brings its namespace along stands for it."""
+        """A chart was registered."""
         self._releases[release.name] = resource
-        self._namespaces.setdefault(release.namespace, resource)
         self._charts.setdefault(release.chart, []).append(resource)
         self._before.clear()
 
@@ -170,14 +170,14 @@ def release(
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.helm.v3.Release:
     """Register a Helm release. It waits until what it brings is ready, so that who depends on it finds it serving."""
+    if not deployed.has_namespace(chart.namespace) and chart.namespace != "kube-system":
+        _declare(chart.name, _namespace_of(chart), deployed, parent=parent, after=after)
     repository, name = _source(chart)
     resource = kubernetes.helm.v3.Release(
         chart.name,
         kubernetes.helm.v3.ReleaseArgs(
             name=chart.name,
             namespace=chart.namespace,
-            # Namespaces are objects of ours where they carry labels; those of third-party charts come with the chart.
-            create_namespace=not deployed.has_namespace(chart.namespace) and chart.namespace != "kube-system",
             chart=name,
             version=chart.version,
             repository_opts=repository,
@@ -191,6 +191,14 @@ def release(
     )
     deployed.release(chart, resource)
     return resource
+
+
+def _namespace_of(chart: ChartRelease) -> Manifest:
+    """The namespace of a controller, which goes with it: one of Helm's making stays, with the mesh's key in it.
+
+    Nothing of the chart's pods is known here, and some need the node: no Pod Security level but the open one.
+    """
+    return Manifest("v1", "Namespace", chart.namespace, labels=pod_security("privileged"))
 
 
 def _source(chart: ChartRelease) -> tuple[kubernetes.helm.v3.RepositoryOptsArgs | None, str]:

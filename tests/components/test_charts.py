@@ -53,3 +53,13 @@ def test_where_calico_is_somebody_elses_nobody_waits_for_its_api() -> None:
     types = run(loaded(**changes, applications=APPLICATIONS)).types()
     assert types["kubernetes:projectcalico.org/v3:GlobalNetworkPolicy"]
     assert "kubernetes:operator.tigera.io/v1:APIServer" not in types
+
+
+def test_the_namespace_of_a_chart_is_an_object_that_comes_before_it_and_goes_after_it() -> None:
+    recorded = calico_and_istio()
+    namespaces = {one.inputs["metadata"]["name"]: one for one in recorded.of_type("kubernetes:core/v1:Namespace")}
+    releases = recorded.of_type("kubernetes:helm.sh/v3:Release")
+    assert {"istio-system", "tigera-operator"} <= {one.inputs["namespace"] for one in releases} <= set(namespaces)
+    for one in releases:
+        assert not one.inputs.get("createNamespace")
+        assert recorded.waits_for(one, namespaces[one.inputs["namespace"]])
