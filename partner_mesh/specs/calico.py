@@ -19,6 +19,7 @@ from partner_mesh.specs.network_policy import NAMESPACE_LABEL, NOT_INTERNET, OBS
 from partner_mesh.specs.stack import owned
 from partner_mesh.specs.versions import TIGERA_OPERATOR
 
+OPERATOR: Final = "operator.tigera.io/v1"
 FELIX_METRICS_PORT: Final = 9091
 METADATA_SERVICE: Final = "169.254.169.254/32"
 GLOBAL_UNICAST_6: Final = "2000::/3"  # RFC 4291: what of IPv6 is routed on the internet
@@ -33,12 +34,23 @@ def calico_charts(stack: Stack) -> tuple[ChartRelease, ...]:
     version = calico.version if calico.version.startswith("v") else f"v{calico.version}"
     values: dict[str, Any] = {
         "installation": installation(stack),
-        "apiServer": {"enabled": True},  # serves projectcalico.org/v3, which our objects are written in
+        "apiServer": {"enabled": False},  # an object of ours (`api_server`), so that it can be waited for
         "goldmane": {"enabled": False},
         "whisker": {"enabled": False},
     }
     chart = TIGERA_OPERATOR
     return (ChartRelease("calico", "tigera-operator", chart.name, version, chart.repository, values),)
+
+
+def api_server(stack: Stack) -> tuple[Manifest, ...]:
+    """What has the operator serve projectcalico.org/v3, which our policies are written in.
+
+    The operator is ready minutes before that API is; its status says `Ready` when it is (tigera/operator,
+    apiserver_controller.go), and Helm does not look at it.
+    """
+    if not stack.platform.calico.managed:
+        return ()
+    return (Manifest(OPERATOR, "APIServer", "default", labels=owned(), body={"spec": {}}),)
 
 
 def installation(stack: Stack) -> dict[str, Any]:
