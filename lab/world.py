@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from lab.gateway_api import converted
+
 Document = Mapping[str, Any]
 
 POD_RANGE: Final = "10.40.128.0/20"
@@ -118,7 +120,7 @@ def world(documents: Sequence[Document], *, pod_range: str = POD_RANGE) -> World
     balancers = {
         _key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)
     }
-    servers = tuple(_servers(documents, workloads))
+    servers = tuple(_servers(converted(documents), workloads))
     strangers = [address for block in STRANGERS for address in reversed(list(_addresses(block, taken)))]
     stranger, issuers = next(iter(strangers), OUTSIDE_ADDRESS), tuple(dict.fromkeys(_issuers(documents)))
     clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{stranger}/32"]))

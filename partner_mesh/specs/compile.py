@@ -12,6 +12,7 @@ from partner_mesh.specs import (
     authorization_policy,
     calico,
     captured_port,
+    chart_source,
     control_plane_policy,
     controllers,
     destination_rule,
@@ -103,6 +104,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
         *eastwest.root_objects(stack),
         *storage.storage_class(stack),
         *pod_addresses.annotate_pods(stack),
+        *calico.api_server(stack),
         *calico.global_network_policies(stack),
         *controllers.cluster_secret_store(stack, gateways),
         *admission.admission_policies(stack),
@@ -180,7 +182,7 @@ def application_objects(
 def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRelease, ...]:
     """Helm releases in the order in which they are installed; Istio's and the gateways' only where the mesh is ours."""
     own_gateways = gateways if stack.platform.mesh.managed else {}
-    return (
+    releases = (
         *calico.calico_charts(stack),
         *controllers.controller_charts(stack),
         *istio_charts.istio_charts(stack),
@@ -189,3 +191,4 @@ def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRele
         *eastwest.releases(stack),
         *observability.observability_charts(stack),
     )
+    return tuple(chart_source.chosen(stack.platform, release) for release in releases)
