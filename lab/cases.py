@@ -107,7 +107,7 @@ def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome
     observed = tuple(_observed(effect, several, records) for effect in happened.effects)
     kept = [record for record in records if several[record.stream].role == "steady"]
     return Outcome(
-        case.name, case.sentence, Figures.of(kept), observed, happened.notes, round(taken, 1), os.getloadavg()[0]
+        case.name, case.sentence, Figures.of(kept, [stream.name for stream in several]), observed, happened.notes, round(taken, 1), os.getloadavg()[0]
     )
 
 
