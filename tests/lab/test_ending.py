@@ -89,3 +89,25 @@ def test_two_labs_run_side_by_side_and_know_nothing_of_each_other(
         other.delete([next(d for d in policies if d["metadata"].items() >= named.items())])
         refused, _ = other.until(CALLBACK, lambda seen: seen.status == 403)
         assert (refused.status, lab.probe(CALLBACK).status) == (403, 200)
+
+
+def test_a_lab_that_is_to_keep_running_outlives_whoever_started_it(
+    fixture_documents: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    if (reason := netns.refusal()) is not None:
+        pytest.skip(f"no data plane here: {reason}")
+    (tmp_path / "documents").write_text(json.dumps(fixture_documents))
+    starts = (
+        "import json, sys; from pathlib import Path; from lab.control import Lab\n"
+        "Lab.start(json.loads(Path(sys.argv[1]).read_text()), directory=Path(sys.argv[2]), outlives=True)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", starts, str(tmp_path / "documents"), str(tmp_path / "lab")],
+        env=netns.environment(), check=True,
+    )  # fmt: skip
+    lab = Lab.running(tmp_path / "lab")
+    try:
+        assert lab.probe(CALLBACK).status == 200
+    finally:
+        lab.stop()
+    assert not left(tmp_path / "lab")
