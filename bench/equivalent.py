@@ -117,6 +117,7 @@ def proof_of(mutant: Mutant, documents: list[Document]) -> str:
         (_all_pods, "a selector that is left out selects as an empty one does: all"),
         (_said_twice, "another policy of these ends says the same, as for each partner that comes the same way"),
         (_every_path, "every path begins with /"),
+        (_dead_end, "a host without endpoints: whoever else learns of it reaches nobody by it"),
         (_same_blocks, "the blocks beside it cover the same addresses"),
     )
     for holds, why in computed:
@@ -181,3 +182,10 @@ def _same_blocks(mutant: Mutant, document: Document, _: list[Document]) -> bool:
 
 def _union(blocks: list[Any]) -> AddressSet:
     return AddressSet.union(AddressSet.of(str(each)) for each in blocks)
+
+
+def _dead_end(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    """Whether more learn of a host of the mesh that leads nowhere."""
+    spec = document.get("spec", {})
+    leads = spec.get("endpoints") or spec.get("workloadSelector") or spec.get("location") != "MESH_INTERNAL"
+    return (mutant.kind, mutant.place) == ("ServiceEntry", "spec.exportTo") and not leads

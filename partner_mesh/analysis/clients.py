@@ -5,7 +5,7 @@ on objects names it. Its addresses are those of the Calico NetworkSets that carr
 of its policies; without either they may be any.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from partner_mesh.analysis.gateways import PARTNER_LABEL, Server
@@ -14,6 +14,7 @@ from partner_mesh.analysis.mesh_config import SECURITY
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import mapping, mappings
 
 CALICO: Final = "projectcalico.org"
 CALICO_CRD: Final = "crd.projectcalico.org"
@@ -51,10 +52,9 @@ class Partners:
 
 
 def _remote_blocks(resource: Resource) -> Iterable[AddressSet]:
-    for rule in resource.spec.get("rules") or ():
-        for each in (rule.get("from") or ()) if isinstance(rule, Mapping) else ():
-            source = each.get("source") if isinstance(each, Mapping) else None
-            yield from _sets((source or {}).get("remoteIpBlocks"))
+    for rule in mappings(resource.spec.get("rules")):
+        for each in mappings(rule.get("from")):
+            yield from _sets(mapping(each.get("source")).get("remoteIpBlocks"))
 
 
 def _sets(values: Any) -> Iterable[AddressSet]:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from partner_mesh.analysis.depth import LayerChange, layer_changes
 from partner_mesh.analysis.differences import Access, access_changes
 from partner_mesh.analysis.layers import Endpoint, Workload
-from partner_mesh.analysis.narrowing import narrowed
+from partner_mesh.analysis.narrowing import Narrowed, narrowed
 from partner_mesh.analysis.near import access_changes_near, affected_partners
 from partner_mesh.analysis.object_changes import ObjectChanges, object_changes
 from partner_mesh.analysis.resources import Loaded
@@ -28,6 +29,7 @@ class Comparison:
     after: Table | None = None
     services: Services = ()  # a name for all the workloads behind one Service
     gateways: frozenset[Endpoint] = frozenset()
+    layers: tuple[LayerChange, ...] = ()  # of one layer alone, while others refuse
     transitions: tuple[tuple[str, str], ...] = ()  # (reason, remedy) of an upgrade's step that may not follow
 
     def hop(self, access: Access) -> bool:
@@ -49,11 +51,14 @@ def compared(
     if not objects:
         return Comparison(subject, against, objects, transitions=transitions)
     found = None if whole else _confined(before, after, objects)
+    kept = None
     if found is None:
         tables = Table(before), Table(after)
         accesses = tuple(access_changes(tables[0].results(), tables[1].results()))
     else:
-        tables, accesses = found
+        tables, kept = found
+        before, after = kept.before, kept.after
+        accesses = tuple(access_changes_near(tables, kept))
     return Comparison(
         subject,
         against,
@@ -62,14 +67,13 @@ def compared(
         tables[1],
         tuple(dict.fromkeys(pair for each in reversed(tables) for pair in _services(each))),
         frozenset(end for each in tables for end in mesh_of(each.reach).gateways.proxies),
+        tuple(layer_changes(before, after, objects, tables, accesses, kept=kept)),
         transitions,
     )
 
 
-def _confined(
-    before: Loaded, after: Loaded, objects: ObjectChanges
-) -> tuple[tuple[Table, Table], tuple[Access, ...]] | None:
-    """Tables and changes of what the objects can affect; None where the whole must be compared."""
+def _confined(before: Loaded, after: Loaded, objects: ObjectChanges) -> tuple[tuple[Table, Table], Narrowed] | None:
+    """The tables of what the objects can affect; None where the whole must be compared."""
     kept = narrowed(before, after, objects)
     if kept is None:
         return None
@@ -82,7 +86,7 @@ def _confined(
         if kept is None:
             return None
         tables = Table(kept.before), Table(kept.after)
-    return tables, tuple(access_changes_near(tables, kept))
+    return tables, kept
 
 
 def _services(table: Table) -> Services:

@@ -17,6 +17,8 @@ from partner_mesh.analysis.sets import AddressSet, PortSet
 # Names of the layers, as results show them, in the order in which they are asked.
 SECURITY_GROUP: Final = "security group"
 NETWORK_POLICY: Final = "NetworkPolicy"
+PRIMARY_NETWORK: Final = "primary network"
+FURTHER_NETWORK: Final = "further network"
 MUTUAL_TLS: Final = "mTLS"
 AUTHORISATION: Final = "authorisation"
 ROUTE: Final = "route"

@@ -8,6 +8,9 @@ destinations at once; only what it leaves open is put to the layers that look cl
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from partner_mesh.analysis.authorization_layer import AuthorizationLayer
+from partner_mesh.analysis.egress_registry import RegistryLayer
+from partner_mesh.analysis.further_networks import FurtherNetworks
 from partner_mesh.analysis.ingress import IngressLayer
 from partner_mesh.analysis.layers import (
     Addresses,
@@ -20,14 +23,17 @@ from partner_mesh.analysis.layers import (
     Verdict,
     Workload,
 )
-from partner_mesh.analysis.mesh import Mesh, mesh_layers
+from partner_mesh.analysis.mesh import Mesh
+from partner_mesh.analysis.mutual_tls import MutualTlsLayer
 from partner_mesh.analysis.network import Groups, NetworkLayer
+from partner_mesh.analysis.primary_network import PrimaryNetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.results import Decision, Decisions, Results, Row
 from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.tunnels import TunnelledGroups, TunnelledNetwork, Tunnels
 from partner_mesh.analysis.universe import Universe
 
 
@@ -100,12 +106,13 @@ def decided(state: _State) -> Decisions:
 class Reach:
     """All questions about one world. Layers after the network layer are asked in the order given."""
 
-    def __init__(self, world: World, layers: Sequence[Layer] = ()) -> None:
+    def __init__(self, world: World, layers: Sequence[Layer] = (), network: NetworkLayer | None = None) -> None:
         self.world = world
-        self.network = NetworkLayer(world)
+        self.network = network if network is not None else NetworkLayer(world)
         self.layers: tuple[Layer, ...] = tuple(layers)
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
+        self.further = FurtherNetworks(self.universe, self._in_mesh)
         self._answers: dict[tuple[int, int, int, PortSet], Sequence[Opinion]] = {}
         # By identity; the values hold what the keys mean, so that no identity is used twice.
         self._states: dict[int, _State] = {}
@@ -119,7 +126,11 @@ class Reach:
     def of(cls, loaded: Loaded) -> "Reach":
         """With every layer there is."""
         world = World(loaded)
-        return cls(world, layers_of(world))
+        mesh = Mesh(world)
+        tunnels = Tunnels(mesh)
+        groups: Layer = TunnelledGroups(world, tunnels) if tunnels.there_are else SecurityGroupLayer(world)
+        layers = [IngressLayer(world), PrimaryNetworkLayer(world), groups, *mesh_layers(mesh)]
+        return cls(world, layers, TunnelledNetwork(world, tunnels) if tunnels.there_are else None)
 
     def _endpoints(self) -> list[Endpoint]:
         """Workloads, the parts of the outside that some layer tells apart, then the layers' own callers."""
@@ -134,10 +145,15 @@ class Reach:
         numbers: dict[object, int] = {}
         return [numbers.setdefault(layer.distinguishes(each), len(numbers)) for each in self.universe.endpoints]
 
+    def _in_mesh(self, endpoint: Endpoint) -> bool:
+        meshes = [each.mesh for each in self.layers if isinstance(each, RegistryLayer)]
+        return any(mesh.present and mesh.in_mesh(endpoint) for mesh in meshes)
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the input."""
-        return (*self.world.notes, *self.network.notes)
+        further = (note for layer in self.layers if isinstance(layer, PrimaryNetworkLayer) for note in layer.notes)
+        return (*self.world.notes, *self.network.notes, *self.further.notes, *further)
 
     def results(
         self,
@@ -155,7 +171,7 @@ class Reach:
         kept: list[int] = []
         rows: list[Row] = []
         for source in asked_for:
-            row = self._row(source, wanted & self._callable(source), ports)
+            row = self.further.widened(source, self._row(source, wanted & self._callable(source), ports), ports)
             if row:
                 kept.append(source)
                 rows.append(row)
@@ -256,6 +272,6 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
             yield replace(each, ports=both)
 
 
-def layers_of(world: World) -> list[Layer]:
-    """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
+def mesh_layers(mesh: Mesh) -> list[Layer]:
+    """The mesh's layers, in the order in which they are asked."""
+    return [RegistryLayer(mesh), MutualTlsLayer(mesh), AuthorizationLayer(mesh)]

@@ -23,6 +23,17 @@ CLUSTER_SCOPED: Final = frozenset({
     "SecurityGroup", "ClusterUserDefinedNetwork",
 })  # fmt: skip
 DEFAULT_NAMESPACE: Final = "default"
+# Kinds that Kubernetes itself has, with the groups where it has (or had) them; the first is today's. Hand-written files
+# get the group wrong (`apps/v1` Pod, `v1` Deployment): the API server refuses those, and a reader sees what is meant.
+_BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("Pod", "Service", "Namespace", "ServiceAccount", "Node", "ReplicationController"), ("",)),
+    **dict.fromkeys(("Deployment", "ReplicaSet", "DaemonSet"), ("apps", "extensions")),
+    "StatefulSet": ("apps",),
+    **dict.fromkeys(("Job", "CronJob"), ("batch",)),
+    **dict.fromkeys(("NetworkPolicy", "Ingress"), ("networking.k8s.io", "extensions")),
+    **dict.fromkeys(("UserDefinedNetwork", "ClusterUserDefinedNetwork"), ("k8s.ovn.org",)),
+}
+BUILT_IN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "networking.k8s.io", "nmstate.io", "policy"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -229,7 +240,10 @@ def _take(
         return
     kind, api_version = document.get("kind"), document.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind:
+        if isinstance(kind, str) and kind and isinstance(document.get("metadata"), Mapping):
+            notes.append(Note(source, f"{kind} without apiVersion: skipped; say which API it is of"))
         return
+    api_version = _meant(api_version, kind, source, notes)
     items = document.get("items")
     if kind.endswith("List") and (isinstance(items, list) or "items" in document):
         places = _item_nodes(place)
@@ -244,6 +258,16 @@ def _take(
         resources.append(_resource(document, api_version, kind, source))
     except UnreadableError as error:
         notes.append(Note(source, str(error)))
+
+
+def _meant(api_version: str, kind: str, source: Source, notes: list[Note]) -> str:
+    """The apiVersion, or the one that is meant where Kubernetes has the kind in another group of its own."""
+    group, known = api_version.rpartition("/")[0], _BUILT_IN.get(kind)
+    if known is None or group in known or group not in BUILT_IN_GROUPS:
+        return api_version
+    meant = f"{known[0]}/v1".lstrip("/")
+    notes.append(Note(source, f"there is no {kind} in {api_version}: read as {meant}; the API server refuses it"))
+    return meant
 
 
 def _item_nodes(place: tuple[Any, int] | None) -> list[Any]:

@@ -32,6 +32,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.selectors import Selector, SelectorError, label_selector, selects
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.written import items, mapping
 
 DOCUMENTS: Final = "ec2.partner-mesh.dev"
 POLICIES: Final = "vpcresources.k8s.aws"
@@ -262,7 +263,7 @@ class SecurityGroupLayer:
             if selected:
                 chosen.append(resource)
                 groups = resource.spec.get("securityGroups")
-                ids += [str(each) for each in (groups.get("groupIds") if isinstance(groups, Mapping) else None) or ()]
+                ids += [str(each) for each in items(mapping(groups).get("groupIds"))]
         if not chosen:
             return None
         ids = list(dict.fromkeys(ids))
@@ -309,11 +310,11 @@ def _rules(resource: Resource, direction: str) -> Iterator[GroupRule]:
         ports, addresses = PortSet.NONE, AddressSet.NONE
         try:
             ports = _ports(rule)
-            addresses = AddressSet.union(AddressSet.of(str(each)) for each in rule.get("cidrBlocks") or ())
+            addresses = AddressSet.union(AddressSet.of(str(each)) for each in items(rule.get("cidrBlocks")))
         except (ValueError, TypeError) as error:
             ports, addresses, trouble = PortSet.ALL, AddressSet.ALL, str(error)
         because = Because.of(SECURITY_GROUP, resource, path=("spec", direction, index))
-        yield GroupRule(ports, addresses, frozenset(map(str, rule.get("securityGroups") or ())), because, trouble)
+        yield GroupRule(ports, addresses, frozenset(map(str, items(rule.get("securityGroups")))), because, trouble)
 
 
 def _ports(rule: Mapping[str, Any]) -> PortSet:

@@ -12,7 +12,8 @@ import typer
 
 from partner_mesh.cli import lab_load
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, conclude, faults, progress
+from partner_mesh.cli.lab_common import conclude, faults, progress
+from partner_mesh.cli.options import ConfigDir, Format, Output, StackName
 
 lab = typer.Typer(
     no_args_is_help=True,

@@ -5,28 +5,14 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import typer
 
-StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack's name: dev for Pulumi.dev.yaml.")]
-ConfigDir = Annotated[Path, typer.Option("--config-dir", help="The folder with the stacks and their partners.")]
-
+from partner_mesh.cli.options import Format
 
 OURS = ("lab", "partner_mesh")
-
-
-class Format(StrEnum):
-    """How the answer is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Output = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
 
 
 def progress(text: str) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
+from partner_mesh.cli.lab_common import faults, progress
+from partner_mesh.cli.options import ConfigDir, Format, Output, StackName
 
 
 class Way(StrEnum):

@@ -7,6 +7,7 @@ from typing import Any, Final
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Change
 from partner_mesh.analysis.object_changes import ABSENT, FieldChange
+from partner_mesh.report.layers import TITLE, opened
 from partner_mesh.report.sentences import sentences
 
 SIGNS: Final = {Change.GAINED: "+", Change.DOUBTFUL: "?", Change.LOST: "-"}
@@ -28,6 +29,10 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     if not told:
         yield "nobody's access changes"
     yield ""
+    if layers := opened(comparison):
+        yield f"{TITLE}:"
+        yield from (f"  {SIGNS[each.change]} {each.text}" for each in layers)
+        yield ""
     yield from object_lines(comparison)
     yield ""
     yield summary(comparison)

@@ -15,6 +15,7 @@ from partner_mesh.config.mesh import MultiCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
 from partner_mesh.model.names import (
+    EAST_WEST,
     GATEWAY_LABEL,
     NETWORKING,
     REVISION_LABEL,
@@ -28,7 +29,7 @@ from partner_mesh.specs.gateway_charts import CONTAINER_SECURITY, POD_SECURITY, 
 from partner_mesh.specs.istio_charts import control_planes, topology_spread, version
 from partner_mesh.specs.namespace import gateway_revision, pod_security
 from partner_mesh.specs.network_policy import block, pods, policy, rule
-from partner_mesh.specs.security_group import EAST_WEST, EAST_WEST_PORT
+from partner_mesh.specs.security_group import EAST_WEST_PORT
 from partner_mesh.specs.security_group_policy import GroupIds
 from partner_mesh.specs.stack import (
     GATEWAY_STATUS_PORT,

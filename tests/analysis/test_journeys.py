@@ -235,7 +235,7 @@ def test_an_internal_alias_with_a_prefix_ends_at_the_partners_own_host() -> None
         partner_stack.document("VirtualService", "istio-egress", "alias", {
             "hosts": ["partners.internal"], "gateways": ["mesh"], "exportTo": ["app0"],
             "http": [{
-                "match": [{"uri": {"prefix": "/i1/"}}],
+                "match": [{"uri": {"prefix": "/i1/"}, "port": 7090}],
                 "rewrite": {"uri": "/direct-billing/", "authority": "api.p0.example"},
                 "route": [{"destination": {"host": gateway, "subset": "p0", "port": {"number": 443}}}],
             }],
