@@ -56,6 +56,12 @@ def test_the_job_has_the_applications_identity_but_not_its_labels() -> None:
     assert "app" not in template["metadata"]["labels"]
 
 
+def test_the_job_goes_to_its_applications_nodes_as_admission_asks_of_every_pod() -> None:
+    spec = job(loop(), dev.stack(), "curl").body["spec"]["template"]["spec"]
+    assert spec["nodeSelector"] == {"dedicated": "billing"}
+    assert [(each["key"], each["value"]) for each in spec["tolerations"]] == [("dedicated", "billing")]
+
+
 @pytest.mark.parametrize(
     ("answers", "status"), [(["200", "200", "403", "000"], 0), (["403", "200", "403", "000"], 1), (["200"] * 4, 1)]
 )
@@ -109,4 +115,7 @@ def test_the_loop_works_and_nothing_else_does(dev_lab: Lab, lab_tools: Tools) ->
     documents = stacks.documents(lab_tools, dev.compiled())
     found = [f for test in hairpin.tests(dev_lab, dev.stack(), documents, "acme-mobile") for f in test.findings()]
     assert [f.text() for f in found if not f.passed] == []
-    assert len(found) == 12
+    assert len(found) == 14
+    assert [f.sentence.partition(": ")[2] for f in found[-2:]] == [
+        "The Job for a real cluster ends well.", "The Job fails once the policy that admits it is gone."
+    ]  # fmt: skip
