@@ -19,7 +19,7 @@ from partner_mesh.analysis.authentication import (
 )
 from partner_mesh.analysis.authorization import Authorizations, Bound
 from partner_mesh.analysis.gateway_api import GatewayApi
-from partner_mesh.analysis.gateways import OWN_PORTS, GatewayProxy, Gateways, Server, refusing
+from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, OWN_PORTS, GatewayProxy, Gateways, Server, refusing
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
@@ -577,8 +577,8 @@ class AuthorizationLayer(_MeshLayer):
         for number in proxy.ports:
             part = PortSet.single("TCP", number) & ports
             servers = proxy.on(number)
-            if not part or not servers:
-                continue
+            if not part or not servers or servers[0].tls == AUTO_PASSTHROUGH:
+                continue  # of a connection that it only passes on a gateway asks no policy
             seen = gateway_peer(peer, servers[0], trusted, direct=isinstance(source, (Addresses, Partner)))
             yield from self.mesh.authorizations.opinions(bond.bound, seen, part, http=servers[0].is_http, raw=False)
 
