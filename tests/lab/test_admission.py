@@ -118,7 +118,7 @@ def test_a_restart_stamp_takes_one_annotation_and_nothing_else(cluster: Cluster)
         return manifest.document()
 
     first = applied_as(cluster, "partner-mesh", stamp())
-    annotation = {"f:partner-mesh.dev/revision": {}}
+    annotation: dict[str, Any] = {"f:partner-mesh.dev/revision": {}}
     owned = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": annotation}}}}
     assert fields_of("partner-mesh", first) == [owned]
     assert first["spec"]["template"]["metadata"]["annotations"] == {
