@@ -45,7 +45,7 @@ def build(progress: Progress = lambda _: None) -> Path:
         if not built.is_file():
             progress(f"building {NAME} into {built.parent} (once)")
             partial = built.with_suffix(".partial")
-            command = ["go", "build", "-ldflags=-s", "-o", partial, PACKAGE]
+            command = ["go", "build", "-ldflags=-s", "-o", str(partial), PACKAGE]
             done = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 last = "\n".join(done.stderr.splitlines()[-15:])
@@ -95,5 +95,9 @@ class Proxy:
         self.stop()
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{build(lambda text: sys.stderr.write(text + chr(10)) and None)}\n")
+    sys.stdout.write(f"{build(_say)}\n")

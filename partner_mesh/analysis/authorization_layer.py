@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from partner_mesh.analysis.authentication import DISABLE
 from partner_mesh.analysis.authorization import Bound
-from partner_mesh.analysis.gateways import GatewayProxy, Server
+from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
@@ -104,8 +104,8 @@ class AuthorizationLayer(MeshLayer):
         for number in proxy.ports:
             part = PortSet.single("TCP", number) & ports
             servers = proxy.on(number)
-            if not part or not servers:
-                continue
+            if not part or not servers or servers[0].tls == AUTO_PASSTHROUGH:
+                continue  # of a connection that it only passes on a gateway asks no policy
             seen = gateway_peer(peer, servers[0], trusted, direct=isinstance(source, (Addresses, Partner)))
             yield from self.mesh.authorizations.opinions(bond.bound, seen, part, http=servers[0].is_http, raw=False)
 

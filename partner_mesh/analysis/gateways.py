@@ -15,6 +15,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.analysis.written import items
 
+AUTO_PASSTHROUGH: Final = "AUTO_PASSTHROUGH"
 TERMINATING: Final = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL")
 PARTNER_LABEL: Final = "partner-mesh.dev/partner"
 OWN_PORTS: Final = (15020, 15021, 15090)  # health and metrics of the proxy itself

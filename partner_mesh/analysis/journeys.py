@@ -17,7 +17,7 @@ from partner_mesh.analysis.authentication import DISABLE, STRICT
 from partner_mesh.analysis.authorization import Bound
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
 from partner_mesh.analysis.callers import Caller, Callers
-from partner_mesh.analysis.gateways import GatewayProxy, Server
+from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet, Requests
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
@@ -97,21 +97,23 @@ class Ingress:
         """Every client at every server that faces outwards, in the order of gateways, servers, hosts."""
         for proxy in self.mesh.gateways.proxies.values():
             for server in proxy.servers:
-                if server.tls == passthrough.MODE:
+                if server.tls == AUTO_PASSTHROUGH:
                     yield from self._through(proxy, server)
                 elif server.tls != "ISTIO_MUTUAL" and not server.redirects:
                     yield from self._at(proxy, server)
 
     def _through(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
         """From the other cluster to what lies behind a door that ends no connection."""
-        client = self.passthrough.caller(proxy)
         for pods, ports, host in self.passthrough.ends(proxy, server):
             asked = self.passthrough.requests(pods, ports)
-            way = self._door(proxy, server, Caller(client, Peer(None, client.addresses, None)), host, asked)
+            way = Way.begin(asked)
+            port = PortSet.single("TCP", server.port)
+            for opinions in self.arrive(Addresses(passthrough.CALLER.addresses), proxy.endpoint, port, forwarded=False):
+                way = way.through(opinions)
             way = self.passthrough.judged(self.carried(way, proxy.endpoint, pods.endpoint, ports), pods, ports)
             nowhere = (server.because(ROUTE, "leads nowhere"),)
             for fate in settled([way], asked, nowhere):
-                yield Journey(client, pods.endpoint, ports, fate, proxy.endpoint, host)
+                yield Journey(passthrough.CALLER, pods.endpoint, ports, fate, proxy.endpoint, host)
 
     def _at(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
         for home, pattern in server.hosts:

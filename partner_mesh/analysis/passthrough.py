@@ -1,5 +1,8 @@
 """Doors between clusters: a gateway that passes connections on by server name and ends none (AUTO_PASSTHROUGH).
 
+It asks no AuthorizationPolicy (`builtAutoPassthroughFilterChains`, istio pilot/pkg/networking/core/gateway.go): only
+packets are judged there.
+
 The server name is the callee's own (`outbound_.8080_._.stock.stock.svc.cluster.local`), so what lies behind the door is
 every Service whose host it lists. The callee then judges an identity of the mesh that a workload of the other cluster
 shows: who that is no object here says, so what policies might admit is `unknown`, and what they never admit `denied`.
@@ -17,12 +20,11 @@ from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.mesh_config import visible
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.registry import host_matches
-from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Way
 
-MODE: Final = "AUTO_PASSTHROUGH"
-CALLER: Final = "workload of another cluster"
+CALLER: Final = Client("workload of another cluster")
 REASON: Final = "which workload of the other cluster calls, no object here says"
 End = tuple[Pods, PortSet, str]  # pods, their ports, the host
 
@@ -33,12 +35,6 @@ class Passthrough:
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self.authorization = AuthorizationLayer(mesh)
-
-    def caller(self, proxy: GatewayProxy) -> Client:
-        """Whoever calls from the addresses that the gateway's policies name; from anywhere where they name none."""
-        bound = self.mesh.bond(proxy.endpoint).bound
-        named = [block for policy in bound.policies for _, rule in policy.rules for block in rule.mentioned.addresses]
-        return Client(CALLER, AddressSet.union(named) or AddressSet.ALL)
 
     def ends(self, proxy: GatewayProxy, server: Server) -> Iterator[End]:
         """Every pod and port behind the Services whose hosts the server lists and that the gateway is told of."""

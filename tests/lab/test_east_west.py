@@ -26,7 +26,7 @@ STOCK = "outbound_.8080_._.stock.stock.svc.cluster.local"
 SHOP = ClientCertificate(MESH, ("spiffe://mesh.example.com/ns/shop/sa/shop",))
 RIGHT = Probe(
     "outside", "istio-eastwest/eastwest", 15443, "stock.stock", path="/v1/stock/7", address="10.2.0.20",
-    server_name=STOCK, certificate=SHOP,
+    server_name=STOCK, certificate=SHOP, protocol="istio",
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_the_shop_of_the_other_cluster_reaches_what_it_may_ask_of_stock(north: L
         ({"server_name": "outbound_.8080_._.shop.shop.svc.cluster.local"}, CUT, None),  # nobody calls it
         ({"server_name": "stock.stock.svc.cluster.local"}, CUT, None),
         ({"server_name": None}, CUT, None),
+        ({"protocol": "http"}, CUT, None),  # without the mark of a sidecar
         ({"to": "stock/stock", "port": 8080}, ("filtered",), None),
         ({"address": "192.0.2.77"}, ("filtered",), None),
     ],
@@ -71,10 +72,12 @@ def test_nothing_else_comes_through_the_door(
     assert (seen.outcome in outcomes, seen.status) == (True, status), seen.sentence()
 
 
-def test_were_its_packets_let_through_the_door_refuses_addresses_of_no_peer(north: Lab) -> None:
+def test_the_door_itself_judges_nobody_so_that_packets_must_be_judged_before_it(north: Lab) -> None:
+    """AUTO_PASSTHROUGH asks no policy: were a stranger's packets let through, the callee alone would say who it is."""
     north.enforce(False)
     try:
-        seen = north.probe(replace(RIGHT, address="192.0.2.77"))
+        stranger = replace(RIGHT, address="192.0.2.77")
+        assert north.probe(stranger).permitted
+        assert north.probe(replace(stranger, certificate=None)).outcome in CUT
     finally:
         north.enforce(True)
-    assert seen.outcome in CUT, seen.sentence()
