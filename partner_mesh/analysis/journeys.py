@@ -6,15 +6,16 @@ from the client to the workload. The work grows with the number of servers and r
 what "another partner" can do at a partner's host is decided by the servers that could serve that host.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from partner_mesh.analysis import http, strings
 from partner_mesh.analysis.authentication import DISABLE, STRICT
-from partner_mesh.analysis.authorization import Bound, Policy
-from partner_mesh.analysis.clients import Partners
+from partner_mesh.analysis.authorization import Bound
+from partner_mesh.analysis.authorization_layer import AuthorizationLayer
+from partner_mesh.analysis.callers import Caller, Callers
 from partner_mesh.analysis.gateways import GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet, Requests
 from partner_mesh.analysis.layers import (
@@ -23,23 +24,22 @@ from partner_mesh.analysis.layers import (
     ROUTE,
     Addresses,
     Because,
-    Client,
     Endpoint,
     Opinion,
-    Partner,
     Verdict,
     Workload,
 )
-from partner_mesh.analysis.mesh import AuthorizationLayer, Bond, Mesh, mode_parts
-from partner_mesh.analysis.peers import Peer, Token
+from partner_mesh.analysis.mesh import Bond, Mesh
+from partner_mesh.analysis.mutual_tls import mode_parts
+from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.policies_by_host import PoliciesByHost
 from partner_mesh.analysis.registry import Host
 from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.routes import Leg, Proxy, Target, legs, target
+from partner_mesh.analysis.routes import Leg, Proxy, Target, legs, raw_legs
 from partner_mesh.analysis.rules import TCP
-from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
+from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Fate, Way, settled
-from partner_mesh.analysis.written import items
 
 Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]]
 """What each layer below says of packets between two endpoints, on ports of the destination."""
@@ -68,15 +68,6 @@ class Journey:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """A client at the door of one server."""
-
-    endpoint: Partner | Client
-    peer: Peer
-    handshake: Opinion | None = None  # what the server's TLS says of it; None where it asks for nothing
-
-
-@dataclass(frozen=True, slots=True)
 class End:
     """Where a leg ends: a workload and one of its ports."""
 
@@ -93,22 +84,11 @@ class Ingress:
         self.mesh = mesh
         self.hop = hop
         self.arrive = arrive
-        self.partners = Partners(mesh.world)
+        self.callers = Callers(mesh)
         self.authorization = AuthorizationLayer(mesh)
         self._narrow: dict[tuple[int, str], Bound] = {}
-        self._by_host: dict[int, _PoliciesByHost] = {}
-        self._credentials: dict[int, dict[str, list[Server]]] = {}
-        self._wild: dict[tuple[int, int], list[Server]] = {}
+        self._by_host: dict[int, PoliciesByHost] = {}
         self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]] = {}
-        self._stranger = self._stranger_addresses()
-
-    def _stranger_addresses(self) -> AddressSet:
-        """Addresses of somebody whom nothing names: outside every block that policies or partners write."""
-        named = [each for each in self.mesh.authorizations.addresses if not each >= AddressSet.V4]
-        left = AddressSet.ALL - AddressSet.union(named) - self.partners.all_addresses()
-        # Where every IPv4 address is named (a partner from any source), a stranger comes from any of them: of the two
-        # families it is the one that load balancers surely have.
-        return left if left & AddressSet.V4 else left | AddressSet.V4
 
     def journeys(self) -> Iterable[Journey]:
         """Every client at every server that faces outwards, in the order of gateways, servers, hosts."""
@@ -121,12 +101,10 @@ class Ingress:
         for home, pattern in server.hosts:
             routes = self._routes(proxy, server, home, pattern)
             for host, ends in routes:
-                for caller in self._callers(proxy, server, host, self._cuts(proxy, host, ends)):
+                for caller in self.callers.at(proxy, server, host, self._cuts(proxy, host, ends)):
                     if server.tls and "*" not in host:  # the server was chosen by this name
                         caller = replace(caller, peer=replace(caller.peer, sni=host))  # noqa: PLW2901
                     yield from self._followed(proxy, server, caller, host, ends)
-
-    # Who comes -------------------------------------------------------------------------------------------------
 
     def _cuts(self, proxy: GatewayProxy, host: str, ends: list[tuple[Leg, list[End]]]) -> list[AddressSet]:
         """The blocks of addresses that policies for this host tell apart, at the gateway and at the workloads."""
@@ -143,84 +121,6 @@ class Ingress:
             for _, rule in policy.rules
             for block in rule.mentioned.addresses
         ]
-
-    def _callers(self, proxy: GatewayProxy, server: Server, host: str, cuts: list[AddressSet]) -> Iterable[Caller]:
-        if server.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
-            partner = self.partners.of(server)
-            for part in atoms(cuts, partner.addresses):
-                yield Caller(Partner(partner.name, part), Peer(None, part, part, foreign_certificate=True))
-            for part in atoms(cuts, AddressSet.ALL - partner.addresses):
-                elsewhere = Client("elsewhere", part, partner.name)
-                yield Caller(elsewhere, Peer(None, part, part, foreign_certificate=True))
-            yield self._other(proxy, server, host, partner)
-        if server.tls == "MUTUAL":
-            refusal = Opinion(
-                MUTUAL_TLS, Verdict.DENIED, TCP, (server.because(MUTUAL_TLS, "asks for a client certificate"),)
-            )
-            yield Caller(Client("anonymous", self._stranger), self._outsider("none"), refusal)
-            return
-        yield Caller(Client("anonymous", self._stranger), self._outsider("none"))
-        yield Caller(Client("user without token", self._stranger), self._outsider("none"))
-        yield Caller(Client("user with token", self._stranger), self._outsider("valid"))
-
-    def _outsider(self, token: Token) -> Peer:
-        return Peer(None, self._stranger, self._stranger, token)
-
-    def _other(self, proxy: GatewayProxy, server: Server, host: str, partner: Partner) -> Caller:
-        """Another partner at this partner's host: by this server with its own certificate, or by the servers of
-        others with this Host. One row stands for all of them.
-        """
-        addresses = AddressSet.ALL - partner.addresses or AddressSet.ALL
-        client = Client("another partner", addresses, partner.name)
-        peer = Peer(None, addresses, addresses, foreign_certificate=True)
-        sharing = self._sharing(proxy, server)
-        crossing = [each for each in self._wild_servers(proxy, server) if each.serves(host)]
-        if sharing:
-            names = ", ".join(sharing)
-            reason = Because.of(
-                MUTUAL_TLS, server.resource, f"trusts the same CA as {names}, and no name tells them apart"
-            )
-            return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.ALLOWED, TCP, (reason,)))
-        if crossing:
-            reason = crossing[0].because(ROUTE, f"also serves {host}: a request with another server's SNI gets in")
-            return Caller(client, peer, Opinion(ROUTE, Verdict.ALLOWED, TCP, (reason,)))
-        trusted = f"trusts only the CA in secret {server.credential}" if server.credential else "trusts only its own CA"
-        refusals = (server.because(MUTUAL_TLS, trusted), Because(ROUTE, "no server of another host serves this one"))
-        return Caller(client, peer, Opinion(MUTUAL_TLS, Verdict.DENIED, TCP, refusals))
-
-    def _sharing(self, proxy: GatewayProxy, server: Server) -> list[str]:
-        """Other partners whose certificates this server's CA may have signed, and whose names it does not exclude."""
-        if not server.credential:
-            return []
-        found = []
-        for each in self._by_credential(proxy).get(server.credential, ()):
-            if each is server or self.partners.of(each).name == self.partners.of(server).name:
-                continue
-            if not server.names or not each.names or set(server.names) & set(each.names):
-                found.append(self.partners.of(each).name)
-        return found[:3]
-
-    def _by_credential(self, proxy: GatewayProxy) -> dict[str, list[Server]]:
-        index = self._credentials.get(id(proxy))
-        if index is None:
-            index = {}
-            for each in proxy.servers:
-                if each.tls in ("MUTUAL", "OPTIONAL_MUTUAL"):
-                    index.setdefault(each.credential, []).append(each)
-            self._credentials[id(proxy)] = index
-        return index
-
-    def _wild_servers(self, proxy: GatewayProxy, server: Server) -> list[Server]:
-        """Servers on the same port that serve more than one exact host: those could serve a stranger's Host."""
-        index = self._wild.get((id(proxy), server.port))
-        if index is None:
-            index = [
-                each
-                for each in proxy.on(server.port)
-                if each.is_http and (len(each.hosts) > 1 or any("*" in host for _, host in each.hosts))
-            ]
-            self._wild[id(proxy), server.port] = index
-        return [each for each in index if each is not server]
 
     # Where it leads --------------------------------------------------------------------------------------------
 
@@ -365,7 +265,7 @@ class Ingress:
         if key not in self._narrow:
             index = self._by_host.get(key[0])
             if index is None:
-                index = self._by_host[key[0]] = _PoliciesByHost(bound)
+                index = self._by_host[key[0]] = PoliciesByHost(bound)
             self._narrow[key] = index.near(host)
         return self._narrow[key]
 
@@ -383,65 +283,7 @@ class Ingress:
         return way
 
 
-class _PoliciesByHost:
-    """A workload's policies by the hosts that their rules name."""
-
-    def __init__(self, bound: Bound) -> None:
-        self.bound = bound
-        self.general: list[int] = []
-        self.named: dict[str, list[int]] = {}
-        for position, policy in enumerate(bound.policies):
-            names = _named_hosts(policy)
-            if names is None:
-                self.general.append(position)
-            for name in names or ():
-                self.named.setdefault(name, []).append(position)
-
-    def near(self, host: str) -> Bound:
-        """The policies that can say anything of a host, in their order."""
-        kept = sorted({*self.general, *self.named.get(host.lower(), ())})
-        policies = self.bound.policies
-        if not any(policies[each].action == "ALLOW" for each in kept):
-            # The others refuse by not matching: with none of them left out of sight everything would pass.
-            kept = sorted({*kept, *(i for i, each in enumerate(policies) if each.action == "ALLOW")})
-        return Bound(tuple(policies[each] for each in kept), self.bound.tokens)
-
-
-def _named_hosts(policy: Policy) -> tuple[str, ...] | None:
-    """The hosts outside which a policy matches nothing; None where there are no such."""
-    found: list[str] = []
-    for _, rule in policy.rules:
-        for operation in rule.operations:
-            for box in operation.requests.boxes:
-                names = strings.bare_hosts(box.hosts)
-                if names is None:
-                    return None
-                found += names
-    return tuple(dict.fromkeys(found)) if found else None
-
-
 @lru_cache(maxsize=16384)
 def requests_for(host: str) -> HttpSet:
     """All requests for a host pattern, with a port in the Host header or without."""
     return http.of([Requests(strings.host_pattern(host))])
-
-
-def raw_legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> Iterable[Leg]:
-    """`tls` and `tcp` routes: connections that are passed on unread."""
-    for resource in resources:
-        for kind in ("tls", "tcp"):
-            for index, route in enumerate(resource.spec.get(kind) or ()):
-                because = Because.of(ROUTE, resource, path=("spec", kind, index))
-                matches = route.get("match") or [{}]
-                if any(_raw_applies(each, proxy, port) for each in matches):
-                    targets = tuple(
-                        target(each.get("destination"), resource.namespace) for each in items(route.get("route"))
-                    )
-                    yield Leg(HttpSet.ALL, "route", because, targets)
-
-
-def _raw_applies(match: Mapping[str, Any], proxy: Proxy, port: int) -> bool:
-    gateways = match.get("gateways")
-    if gateways and proxy.gateway not in gateways:
-        return False
-    return match.get("port") in (None, 0, port)

@@ -10,7 +10,7 @@ from typing import Any
 
 from partner_mesh.analysis.gateways import GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
-from partner_mesh.analysis.journeys import End, Ingress, Journey, raw_legs, requests_for
+from partner_mesh.analysis.journeys import End, Ingress, Journey, requests_for
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
     EGRESS_REGISTRY,
@@ -22,10 +22,11 @@ from partner_mesh.analysis.layers import (
     Opinion,
     Verdict,
 )
-from partner_mesh.analysis.mesh import PLAINTEXT, Bond, Mesh
+from partner_mesh.analysis.mesh import Bond, Mesh
+from partner_mesh.analysis.mutual_tls import PLAINTEXT
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.registry import Host, RegistryPort
-from partner_mesh.analysis.routes import MESH, Leg, Proxy, Target, legs
+from partner_mesh.analysis.routes import MESH, Leg, Proxy, Target, legs, raw_legs
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.ways import Fate, Way, settled

@@ -8,6 +8,8 @@ destinations at once; only what it leaves open is put to the layers that look cl
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from partner_mesh.analysis.authorization_layer import AuthorizationLayer
+from partner_mesh.analysis.egress_registry import RegistryLayer
 from partner_mesh.analysis.further_networks import FurtherNetworks
 from partner_mesh.analysis.ingress import IngressLayer
 from partner_mesh.analysis.layers import (
@@ -21,7 +23,8 @@ from partner_mesh.analysis.layers import (
     Verdict,
     Workload,
 )
-from partner_mesh.analysis.mesh import Mesh, RegistryLayer, mesh_layers
+from partner_mesh.analysis.mesh import Mesh
+from partner_mesh.analysis.mutual_tls import MutualTlsLayer
 from partner_mesh.analysis.network import Groups, NetworkLayer
 from partner_mesh.analysis.primary_network import PrimaryNetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
@@ -267,3 +270,8 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
 def layers_of(world: World) -> list[Layer]:
     """The layers after the network layer, in the order in which they are asked."""
     return [IngressLayer(world), PrimaryNetworkLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
+
+
+def mesh_layers(mesh: Mesh) -> list[Layer]:
+    """The mesh's layers, in the order in which they are asked."""
+    return [RegistryLayer(mesh), MutualTlsLayer(mesh), AuthorizationLayer(mesh)]

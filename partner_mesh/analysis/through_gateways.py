@@ -4,10 +4,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from partner_mesh.analysis.egress_registry import RegistryLayer
 from partner_mesh.analysis.journeys import Ingress, Journey
 from partner_mesh.analysis.layers import SECURITY_GROUP, Addresses, Endpoint, Opinion, Verdict, Workload
 from partner_mesh.analysis.load_balancers import balancers
-from partner_mesh.analysis.mesh import Mesh, RegistryLayer
+from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.outbound import Egress
 from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.results import Connection

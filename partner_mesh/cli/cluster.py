@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from partner_mesh.cli.options import Refusal
+
 Fetch = Callable[[str], Mapping[str, Any]]  # path of the API → its JSON; raises ClusterError
 
 # Group → the kinds that the analyser reads. ConfigMaps are read of Istio's namespace alone.
@@ -36,7 +38,7 @@ ISTIO_NAMESPACE: Final = "istio-system"
 _PAGE: Final = 500
 
 
-class ClusterError(Exception):
+class ClusterError(Refusal):
     """A cluster that cannot be read; the text says which question failed and why."""
 
 

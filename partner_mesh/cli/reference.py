@@ -14,6 +14,7 @@ import yaml
 
 from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.cli import objects
+from partner_mesh.cli.options import Refusal
 from partner_mesh.config.loader import load_stack
 from partner_mesh.config.problems import ConfigurationError, as_text
 from partner_mesh.config.stack import Stack
@@ -24,7 +25,7 @@ PARTNERS: Final = "partner-mesh:partners"
 _GROUPS: Final = ("SecurityGroup", "SecurityGroupPolicy")
 
 
-class UnknownReferenceError(Exception):
+class UnknownReferenceError(Refusal):
     """What is named cannot be compared with; the text says why and what to name instead."""
 
 
@@ -50,7 +51,7 @@ def sides(name: str, stack: Stack, config_dir: Path, context: str | None) -> Sid
         other = _configuration(stack.name, path, name)
         return Sides(objects.of_stack(other, path), after, other, name)
     if (path / "plan.json").is_file() and (path / "objects").is_dir():
-        return _beside(_folder(path / "objects"), after, f"the plan in {path}")
+        return _beside(objects.of_folder(path / "objects"), after, f"the plan in {path}")
     if path.exists():
         return _folder_sides(path, after)
     with revision(name, stack.name, config_dir) as checked_out:
@@ -60,18 +61,11 @@ def sides(name: str, stack: Stack, config_dir: Path, context: str | None) -> Sid
 
 def _folder_sides(path: Path, after: Loaded) -> Sides:
     """A folder of manifests: as `render --out` wrote it, or with its own Deployments."""
-    loaded = _folder(path)
+    loaded = objects.of_folder(path)
     kinds = {each.kind for each in loaded.resources}
     if "Deployment" in kinds or "Pod" in kinds:
         return Sides(loaded, after, None, str(path))
     return _beside(loaded, after, str(path))
-
-
-def _folder(path: Path) -> Loaded:
-    try:
-        return objects.of_folder(path)
-    except objects.ObjectsError as error:
-        raise UnknownReferenceError(str(error)) from None
 
 
 def _configuration(stack: str, directory: Path, name: str) -> Stack:
@@ -102,10 +96,7 @@ def _cluster(after: Loaded, context: str | None) -> Sides:
     """
     if context is None:
         raise UnknownReferenceError("--against cluster needs --context NAME, a context of the kubeconfig")
-    try:
-        live = objects.of_cluster(context)
-    except objects.ObjectsError as error:
-        raise UnknownReferenceError(str(error)) from None
+    live = objects.of_cluster(context)
     return drift(live, after, context)
 
 

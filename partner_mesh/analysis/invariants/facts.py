@@ -8,9 +8,9 @@ from typing import Final
 from partner_mesh.analysis.gateways import GatewayProxy
 from partner_mesh.analysis.journeys import Journey
 from partner_mesh.analysis.layers import Addresses, Because, Verdict, Workload
-from partner_mesh.analysis.mesh import Mesh, mesh_layers
+from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.mesh_config import NETWORKING
-from partner_mesh.analysis.reachability import Reach
+from partner_mesh.analysis.reachability import Reach, mesh_layers
 from partner_mesh.analysis.registry import full_name
 from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.analysis.security_groups import SecurityGroupLayer

@@ -8,8 +8,8 @@ from partner_mesh.analysis.authentication import STRICT
 from partner_mesh.analysis.invariants.facts import Facts
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.layers import MUTUAL_TLS, ExternalHost
-from partner_mesh.analysis.mesh import PLAINTEXT, mode_parts
 from partner_mesh.analysis.mesh_config import NETWORKING, SECURITY
+from partner_mesh.analysis.mutual_tls import PLAINTEXT, mode_parts
 from partner_mesh.analysis.registry import full_name
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.rules import TCP

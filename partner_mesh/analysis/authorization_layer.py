@@ -1,0 +1,116 @@
+"""AuthorizationPolicy as a layer: what the destination's proxy says of a peer, at a sidecar and at a gateway."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+
+from partner_mesh.analysis.authentication import DISABLE
+from partner_mesh.analysis.authorization import Bound
+from partner_mesh.analysis.gateways import GatewayProxy, Server
+from partner_mesh.analysis.http import HttpSet
+from partner_mesh.analysis.layers import (
+    AUTHORISATION,
+    Addresses,
+    Because,
+    Endpoint,
+    Opinion,
+    Partner,
+    Verdict,
+    Workload,
+)
+from partner_mesh.analysis.mesh import Bond, MeshLayer
+from partner_mesh.analysis.mutual_tls import mode_parts
+from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.rules import TCP
+from partner_mesh.analysis.sets import AddressSet, PortSet
+
+
+class AuthorizationLayer(MeshLayer):
+    """AuthorizationPolicy at the destination's proxy."""
+
+    name = AUTHORISATION
+
+    def address_sets(self) -> Iterable[AddressSet]:
+        """The blocks that rules name."""
+        return self.mesh.authorizations.addresses if self.mesh.present else ()
+
+    def distinguishes(self, endpoint: Endpoint) -> Hashable:
+        """As a source by what rules can tell, as a destination by what binds it."""
+        if not self.mesh.present:
+            return None
+        sides = self.mesh.authorizations.sides(self.mesh.peer(endpoint))
+        if not isinstance(endpoint, Workload):
+            return sides
+        bond = self.mesh.bond(endpoint)
+        if not self.mesh.tls_is_changed:
+            return sides, bond.signature
+        hosts = self.mesh.registry.of_workload.get(id(bond.pods), ()) if self.mesh.changes_tls(bond) else ()
+        return sides, bond.signature, bond.pods.namespace, tuple(id(each) for each in hosts)
+
+    def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
+        """What the policies of the destination say of the source."""
+        ports &= TCP
+        if not ports or not self.mesh.present or not isinstance(destination, Workload):
+            return ()
+        bond = self.mesh.bond(destination)
+        peer = self.mesh.peer(source)
+        if isinstance(source, Workload) and self.mesh.towards(self.mesh.bond(source), bond)[0] not in (
+            "",
+            "ISTIO_MUTUAL",
+        ):
+            peer = replace(peer, principal=None)
+        if bond.gateway is not None:
+            return tuple(self._at_gateway(peer, source, bond, bond.gateway, ports))
+        if bond.ambient and bond.bound.policies:
+            reason = Because(
+                AUTHORISATION, f"namespace {bond.pods.namespace} is ambient", reason="ambient is not modelled"
+            )
+            return (Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (reason,)),)
+        return tuple(self.at_sidecar(bond, peer, ports))
+
+    def at_sidecar(
+        self, bond: Bond, peer: Peer, ports: PortSet, *, bound: Bound | None = None, within: HttpSet = HttpSet.ALL
+    ) -> Iterable[Opinion]:
+        """What a sidecar's policies say of a peer; `bound` where not all of them, `within` where not all requests can
+        matter.
+        """
+        ports -= bond.excluded
+        if not bond.proxied or not ports:
+            return
+        if bond.extension is not None:
+            yield Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (bond.extension,))
+            return
+        policies = bond.bound if bound is None else bound
+        for part, mode, _ in mode_parts(bond.modes, ports):
+            seen = replace(peer, principal=None) if mode == DISABLE else peer
+            for ports_, http, raw in (
+                (part & bond.raw_ports, False, True),
+                (part & bond.http_ports, True, False),
+                (part - bond.raw_ports - bond.http_ports, True, True),
+            ):
+                yield from self.mesh.authorizations.opinions(policies, seen, ports_, http=http, raw=raw, within=within)
+
+    def _at_gateway(
+        self, peer: Peer, source: Endpoint, bond: Bond, proxy: GatewayProxy, ports: PortSet
+    ) -> Iterable[Opinion]:
+        if bond.extension is not None:
+            yield Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (bond.extension,))
+            return
+        trusted = self.mesh.trusted_proxies(bond.pods)
+        for number in proxy.ports:
+            part = PortSet.single("TCP", number) & ports
+            servers = proxy.on(number)
+            if not part or not servers:
+                continue
+            seen = gateway_peer(peer, servers[0], trusted, direct=isinstance(source, (Addresses, Partner)))
+            yield from self.mesh.authorizations.opinions(bond.bound, seen, part, http=servers[0].is_http, raw=False)
+
+
+def gateway_peer(peer: Peer, server: Server, trusted_proxies: int, *, direct: bool) -> Peer:
+    """A peer as a gateway's listener sees it: a mesh identity only over ISTIO_MUTUAL, the client's address from the
+    connection, or from X-Forwarded-For where proxies in front of it are believed.
+    """
+    remote = peer.addresses if direct and trusted_proxies == 0 else None
+    if server.tls == "ISTIO_MUTUAL":
+        return replace(peer, remote=remote)
+    foreign = server.tls in ("MUTUAL", "OPTIONAL_MUTUAL")
+    return replace(peer, principal=None, remote=remote, foreign_certificate=foreign)
