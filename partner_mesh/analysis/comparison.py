@@ -7,7 +7,7 @@ from partner_mesh.analysis.layers import Endpoint, Workload
 from partner_mesh.analysis.narrowing import narrowed
 from partner_mesh.analysis.near import access_changes_near, affected_partners
 from partner_mesh.analysis.object_changes import ObjectChanges, object_changes
-from partner_mesh.analysis.resources import Loaded
+from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
 
@@ -29,6 +29,7 @@ class Comparison:
     services: Services = ()  # a name for all the workloads behind one Service
     gateways: frozenset[Endpoint] = frozenset()
     transitions: tuple[tuple[str, str], ...] = ()  # (reason, remedy) of an upgrade's step that may not follow
+    notes: tuple[Note, ...] = ()  # what of either side could not be read or was not compared
 
     def hop(self, access: Access) -> bool:
         """Whether a change is one between a gateway and whoever comes before or after it."""
@@ -46,8 +47,9 @@ def compared(
 ) -> Comparison:
     """The comparison of two sets of objects. `whole` compares everything, also what the change cannot affect."""
     objects = object_changes(before, after)
+    notes = tuple(dict.fromkeys((*before.notes, *after.notes)))
     if not objects:
-        return Comparison(subject, against, objects, transitions=transitions)
+        return Comparison(subject, against, objects, transitions=transitions, notes=notes)
     found = None if whole else _confined(before, after, objects)
     if found is None:
         tables = Table(before), Table(after)
@@ -63,6 +65,7 @@ def compared(
         tuple(dict.fromkeys(pair for each in reversed(tables) for pair in _services(each))),
         frozenset(end for each in tables for end in mesh_of(each.reach).gateways.proxies),
         transitions,
+        notes,
     )
 
 

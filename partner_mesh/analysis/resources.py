@@ -24,7 +24,7 @@ CLUSTER_SCOPED: Final = frozenset({
     "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding", "GlobalNetworkPolicy", "GlobalNetworkSet", "Tier", "HostEndpoint", "IPPool",
     "FelixConfiguration", "Installation", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy",
-    "SecurityGroup", "ClusterUserDefinedNetwork",
+    "SecurityGroup", "ClusterUserDefinedNetwork", "Unread",
 })  # fmt: skip
 DEFAULT_NAMESPACE: Final = "default"
 # Kinds that Kubernetes itself has, with the groups where it has (or had) them; the first is today's. Hand-written files

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
+from partner_mesh.analysis.unmodelled import unread
+
 Fetch = Callable[[str], Mapping[str, Any]]  # path of the API → its JSON, nothing for 404; raises ClusterError
 
 # Group → the kinds that the analyser reads. ConfigMaps are read of Istio's namespace alone.
@@ -38,6 +40,11 @@ KINDS: Final[Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 ISTIO_NAMESPACE: Final = "istio-system"
 _PAGE: Final = 500
+# Groups whose objects may refuse a connection: what was not read of them may say no.
+_POLICIES: Final = frozenset({
+    "networking.k8s.io", "policy.networking.k8s.io", "projectcalico.org", "crd.projectcalico.org", "cilium.io",
+    "security.istio.io", "k8s.ovn.org",
+})  # fmt: skip
 _OTHERS_MAY_ANSWER: Final = (403, 410, 503)  # forbidden, a page that grew too old, an aggregated API that is away
 
 
@@ -55,6 +62,7 @@ class Live:
 
     documents: list[dict[str, Any]] = field(default_factory=list)
     kinds: set[tuple[str, str]] = field(default_factory=set)  # (group, kind)
+    refused: set[tuple[str, str]] = field(default_factory=set)
     untold: list[str] = field(default_factory=list)
 
 
@@ -75,6 +83,7 @@ def read(fetch: Fetch) -> Live:
     _read_configuration(fetch, found)
     if not found.kinds and found.untold:
         raise ClusterError("; ".join(found.untold[:3]))
+    found.documents += [unread(group, kind) for group, kind in sorted(found.refused) if group in _POLICIES]
     return found
 
 
@@ -101,12 +110,13 @@ def _read_version(fetch: Fetch, group: str, version: str, found: Live) -> None:
     for resource in resources:
         kind = (group, str(resource["kind"]))
         wanted = resource["kind"] in KINDS[group] and "/" not in resource["name"]
-        if not wanted or "list" not in resource.get("verbs", ()) or kind in found.kinds:
+        if not wanted or "list" not in resource.get("verbs", ()) or kind in found.kinds | found.refused:
             continue
         try:
             found.documents += _listed(fetch, f"{base}/{resource['name']}", version, resource["kind"])
             found.kinds.add(kind)
         except RefusedError as error:
+            found.refused.add(kind)
             found.untold.append(f"{error}: no {resource['kind']} was read")
 
 

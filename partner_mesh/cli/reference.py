@@ -14,6 +14,7 @@ from typing import Final
 import yaml
 
 from partner_mesh.analysis.resources import Loaded, Note, Resource, Source
+from partner_mesh.analysis.server_defaults import undefaulted
 from partner_mesh.cli import objects
 from partner_mesh.cli.options import Refusal
 from partner_mesh.config.loader import load_stack
@@ -126,10 +127,14 @@ def drift(
 
     Kinds that were not `listed` and of which no object was read are not compared: nobody knows what there is of them.
     """
-    kinds = listed | {(each.group, each.kind) for each in live.resources}
+    kinds = listed or {(each.group, each.kind) for each in live.resources}
     mine = [each for each in after.resources if ours(each) and each.kind not in _GROUPS]
     wanted = {each.key: each for each in mine if (each.group, each.kind) in kinds}
-    there = [each for each in live.resources if each.kind not in _GROUPS]
+    there = [
+        undefaulted(each, wanted[each.key]) if each.key in wanted else each
+        for each in live.resources
+        if each.kind not in _GROUPS
+    ]
     rest = [each for each in there if not _ours(each) and each.key not in wanted]
     left_out = Counter(f"{each.kind} ({each.api_version})" for each in mine if (each.group, each.kind) not in kinds)
     untold = tuple(

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Access, Change
-from partner_mesh.analysis.results import connection_documents
+from partner_mesh.analysis.results import connection_documents, note_document
 from partner_mesh.report.sentences import sentences
 
 VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "upgrade"}`."""
+    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "upgrade", "notes"}`."""
     told = sentences(comparison)
     return {
         "version": VERSION,
@@ -32,6 +32,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
             for change in Change
         },
         "upgrade": [{"reason": reason, "remedy": remedy} for reason, remedy in comparison.transitions],
+        "notes": [note_document(each) for each in comparison.notes],
     }
 
 
