@@ -56,7 +56,8 @@ def tiers(universe: Universe, notes: list[Note]) -> Iterator[Tier]:
         for resource in universe.world.of(group, kind):
             if subjects := touched(resource, universe):
                 reason = "they were not read" if (group, kind) == UNREAD else f"{kind} is not modelled"
-                notes.append(Note(resource.source, f"{resource.title}: {reason}: what it touches is unknown"))
+                if (group, kind) != UNREAD:  # whoever was refused has said so
+                    notes.append(Note(resource.source, f"{resource.title}: {reason}: what it touches is unknown"))
                 because = Because.of(NETWORK_POLICY, resource)
                 rule = Rule(Action.PASS, 0, Ports(), because, universe.everybody, reason)
                 policies.append(Policy(resource, (0.0, resource.title), subjects, (rule,), (rule,)))

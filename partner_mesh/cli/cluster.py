@@ -83,8 +83,12 @@ def read(fetch: Fetch) -> Live:
     _read_configuration(fetch, found)
     if not found.kinds and found.untold:
         raise ClusterError("; ".join(found.untold[:3]))
-    found.documents += [unread(group, kind) for group, kind in sorted(found.refused) if group in _POLICIES]
+    found.documents += [unread(group, kind) for group, kind in sorted(found.refused) if _may_refuse(group, kind)]
     return found
+
+
+def _may_refuse(group: str, kind: str) -> bool:
+    return group in _POLICIES and kind != "Ingress"
 
 
 def _served(fetch: Fetch) -> Iterator[tuple[str, list[str]]]:

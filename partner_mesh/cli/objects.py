@@ -55,7 +55,7 @@ def live_and_kinds(context: str) -> tuple[Loaded, frozenset[tuple[str, str]]]:
         found = cluster.live(context)
     except cluster.ClusterError as error:
         raise Refusal(str(error)) from None
-    loaded = of_documents(found.documents)
+    loaded = of_documents(found.documents, f"cluster {context}")
     untold = tuple(Note(Source(f"cluster {context}"), each) for each in found.untold)
     return Loaded(loaded.resources, (*untold, *loaded.notes)), frozenset(found.kinds)
 
