@@ -110,9 +110,9 @@ def _policy(resource: Resource, universe: Universe, notes: list[Note]) -> Policy
         subject = spec.get("subject")
         if not isinstance(subject, Mapping) or not ({"namespaces", "pods"} & subject.keys()):
             raise ValueError("a policy without a subject")
-        subjects = _selected(subject, universe)[0] & ~_on_nodes(universe)
         if resource.kind == "ClusterNetworkPolicy" and spec.get("tier") not in ("Admin", "Baseline"):
             raise ValueError(f"unknown tier {spec.get('tier')!r}")
+        subjects = _selected(subject, universe)[0] & ~_on_nodes(universe)
     except ValueError as error:
         perhaps, reason = universe.workloads, str(error)
         notes.append(Note(resource.source, f"{resource.title}: {error}"))

@@ -8,7 +8,7 @@ from partner_mesh.analysis.layers import Endpoint, Workload
 from partner_mesh.analysis.narrowing import Narrowed, narrowed
 from partner_mesh.analysis.near import access_changes_near, affected_partners
 from partner_mesh.analysis.object_changes import ObjectChanges, object_changes
-from partner_mesh.analysis.resources import Loaded
+from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
 
@@ -31,6 +31,7 @@ class Comparison:
     gateways: frozenset[Endpoint] = frozenset()
     layers: tuple[LayerChange, ...] = ()  # of one layer alone, while others refuse
     transitions: tuple[tuple[str, str], ...] = ()  # (reason, remedy) of an upgrade's step that may not follow
+    notes: tuple[Note, ...] = ()  # what of either side could not be read or was not compared
 
     def hop(self, access: Access) -> bool:
         """Whether a change is one between a gateway and whoever comes before or after it."""
@@ -48,8 +49,9 @@ def compared(
 ) -> Comparison:
     """The comparison of two sets of objects. `whole` compares everything, also what the change cannot affect."""
     objects = object_changes(before, after)
+    notes = tuple(dict.fromkeys((*before.notes, *after.notes)))
     if not objects:
-        return Comparison(subject, against, objects, transitions=transitions)
+        return Comparison(subject, against, objects, transitions=transitions, notes=notes)
     found = None if whole else _confined(before, after, objects)
     kept = None
     if found is None:
@@ -69,6 +71,7 @@ def compared(
         frozenset(end for each in tables for end in mesh_of(each.reach).gateways.proxies),
         tuple(layer_changes(before, after, objects, tables, accesses, kept=kept)),
         transitions,
+        notes,
     )
 
 

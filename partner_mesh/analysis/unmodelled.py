@@ -31,11 +31,20 @@ def _cluster_policy(_: Resource, universe: Universe) -> Mask:
     return universe.workloads
 
 
+UNREAD: Final = ("partner-mesh.dev", "Unread")  # stands for the objects of a kind that nobody was let read
+
+
+def unread(group: str, kind: str) -> dict[str, Any]:
+    """An object that says: there may be objects of this kind, and they were not read."""
+    return {"apiVersion": f"{UNREAD[0]}/v1", "kind": UNREAD[1], "metadata": {"name": f"{kind}.{group}"}}
+
+
 _KINDS: Final[Mapping[tuple[str, str], Callable[[Resource, Universe], Mask]]] = {
     ("cilium.io", "CiliumNetworkPolicy"): _endpoint_selector,
     ("cilium.io", "CiliumClusterwideNetworkPolicy"): _endpoint_selector,
     ("crd.antrea.io", "NetworkPolicy"): _cluster_policy,
     ("crd.antrea.io", "ClusterNetworkPolicy"): _cluster_policy,
+    UNREAD: _cluster_policy,
     ("k8s.ovn.org", "EgressFirewall"): lambda resource, universe: universe.namespace(resource.namespace),
 }
 
@@ -46,8 +55,9 @@ def tiers(universe: Universe, notes: list[Note]) -> Iterator[Tier]:
     for (group, kind), touched in _KINDS.items():
         for resource in universe.world.of(group, kind):
             if subjects := touched(resource, universe):
-                reason = f"{kind} is not modelled"
-                notes.append(Note(resource.source, f"{resource.title}: {reason}: what it touches is unknown"))
+                reason = "they were not read" if (group, kind) == UNREAD else f"{kind} is not modelled"
+                if (group, kind) != UNREAD:  # whoever was refused has said so
+                    notes.append(Note(resource.source, f"{resource.title}: {reason}: what it touches is unknown"))
                 because = Because.of(NETWORK_POLICY, resource)
                 rule = Rule(Action.PASS, 0, Ports(), because, universe.everybody, reason)
                 policies.append(Policy(resource, (0.0, resource.title), subjects, (rule,), (rule,)))

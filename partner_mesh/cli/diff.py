@@ -1,4 +1,4 @@
-"""`partner-mesh diff STACK --against REF`: what a change of configuration changes, and whom it lets in or keeps out."""
+"""`partner-mesh diff STACK|--manifests DIR --against REF`: what changes, and whom that lets in or keeps out."""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ import typer
 from partner_mesh.analysis.comparison import Comparison, compared
 from partner_mesh.analysis.differences import Change
 from partner_mesh.cli import reference
-from partner_mesh.cli.options import Artefact, ConfigDir, MaxBytes, Page, PageFormat, StackName
+from partner_mesh.cli.options import AnyStack, Artefact, ConfigDir, Manifests, MaxBytes, Page, PageFormat, Refusal
 from partner_mesh.cli.stack import read
 from partner_mesh.config.stack import Stack
 from partner_mesh.config.upgrade import transition_faults
@@ -29,10 +29,11 @@ class Gate(StrEnum):
 
 
 def diff(  # noqa: PLR0917 - typer makes options of arguments
-    stack: StackName,
+    stack: AnyStack = None,
     against: Annotated[
         str, typer.Option("--against", metavar="REF", help="A git revision, a folder, a saved plan, or `cluster`.")
-    ],
+    ] = "",
+    manifests: Manifests = None,
     context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's context for `cluster`.")] = None,
     config_dir: ConfigDir = Path(),
     output: Page = PageFormat.TEXT,
@@ -40,19 +41,24 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
     artefact: Artefact = "",
     max_bytes: MaxBytes = diff_markdown.ROOM,
 ) -> None:
-    """Compare a stack with what it was: objects field by field, and access in sentences.
+    """Compare a stack, or a folder of manifests, with what it was: objects field by field, and access in sentences.
 
     Status 0, whatever changes, unless --fail-on asks; 1 also for an upgrade step that may not follow; 2 for bad input.
     """
-    config = read(stack, config_dir, json=output is PageFormat.JSON)
-    found = reference.sides(against, config, config_dir, context)
-    comparison = compared(
-        found.before,
-        found.after,
-        subject=stack,
-        against=found.title,
-        transitions=_transitions(found.stack, config) if found.stack is not None else (),
-    )
+    if not against:
+        raise Refusal("name with --against what to compare with: a git revision, a folder, a saved plan or `cluster`")
+    if (stack is None) is (manifests is None):
+        raise Refusal("name one of STACK and --manifests DIR")
+    if manifests is not None:
+        found = reference.folder_sides(against, manifests, context)
+        comparison = compared(found.before, found.after, subject=str(manifests), against=found.title)
+    else:
+        config = read(stack or "", config_dir, json=output is PageFormat.JSON)
+        found = reference.sides(against, config, config_dir, context)
+        transitions = _transitions(found.stack, config) if found.stack is not None else ()
+        comparison = compared(
+            found.before, found.after, subject=str(stack), against=found.title, transitions=transitions
+        )
     sys.stdout.write(shown(comparison, output, artefact, max_bytes))
     if comparison.transitions or _gated(comparison, fail_on):
         raise typer.Exit(1)

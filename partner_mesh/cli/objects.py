@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from partner_mesh.analysis.resources import Loaded, Resource, Source, load, of_documents
+from partner_mesh.analysis.resources import Loaded, Note, Resource, Source, load, of_documents
 from partner_mesh.cli.options import Refusal
 from partner_mesh.model.names import APPLICATION_LABEL, PARTNER_LABEL
 
@@ -44,9 +44,20 @@ def of_folder(path: Path) -> Loaded:
 
 def of_cluster(context: str) -> Loaded:
     """The objects of a live cluster, read only. Raises Refusal where it cannot be read."""
+    return live_and_kinds(context)[0]
+
+
+def live_and_kinds(context: str) -> tuple[Loaded, frozenset[tuple[str, str]]]:
+    """The objects of a live cluster, and the (group, kind) pairs that were listed. Raises Refusal."""
     from partner_mesh.cli import cluster  # noqa: PLC0415 - the Kubernetes client takes a second to load
 
-    return of_documents(cluster.documents(context))
+    try:
+        found = cluster.live(context)
+    except cluster.ClusterError as error:
+        raise Refusal(str(error)) from None
+    loaded = of_documents(found.documents, f"cluster {context}")
+    untold = tuple(Note(Source(f"cluster {context}"), each) for each in found.untold)
+    return Loaded(loaded.resources, (*untold, *loaded.notes)), frozenset(found.kinds)
 
 
 def of_stack(stack: "Stack", directory: Path) -> Loaded:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Access, Change
-from partner_mesh.analysis.results import connection_documents, distinct
+from partner_mesh.analysis.results import connection_documents, distinct, note_document
 from partner_mesh.report.layers import layer_sentences
 from partner_mesh.report.sentences import sentences
 
@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "layers", "upgrade"}`."""
+    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "layers", "upgrade", "notes"}`."""
     told = sentences(comparison)
     layers = list(layer_sentences(comparison))
     return {
@@ -48,6 +48,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
             for change in Change
         },
         "upgrade": [{"reason": reason, "remedy": remedy} for reason, remedy in comparison.transitions],
+        "notes": [note_document(each) for each in comparison.notes],
     }
 
 

@@ -27,7 +27,7 @@ TITLES: Final = {
 def text(comparison: Comparison, artefact: str = "", limit: int = ROOM) -> str:
     """The section, in at most `limit` bytes of UTF-8. `artefact` says where all of it is, once it had to be cut."""
     head = list(_head(comparison))
-    folded = list(object_lines(comparison))
+    folded = [*object_lines(comparison), *(f"note: {each}" for each in comparison.notes)]
     whole = "\n".join((*head, *_folded(comparison, folded), ""))
     if len(whole.encode()) <= limit:
         return whole

@@ -35,6 +35,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield ""
     yield from object_lines(comparison)
     yield ""
+    yield from (f"note: {note}" for note in comparison.notes)
     yield summary(comparison)
 
 
