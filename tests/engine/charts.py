@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from components.objects import SERVED_BY
-from partner_mesh.model import ChartRelease, Manifest
+from components.program import deploy
+from components.recording import record
+from partner_mesh.config.stack import Stack
+from partner_mesh.specs import compile_stack
 
 Document = Mapping[str, Any]
+Kind = tuple[str, str, bool]  # apiVersion, kind, whether it is namespaced
 
 _TEMPLATE = """apiVersion: v1
 kind: ConfigMap
@@ -25,25 +29,29 @@ data:
 """
 
 
-def package(
-    folder: Path, releases: Iterable[ChartRelease], manifests: Sequence[Manifest], istio: Sequence[Document]
-) -> None:
-    """Fill `folder` as `helm pull` would: `<chart>-<version>.tgz` for each release."""
+def kinds(stack: Stack) -> list[Kind]:
+    """The kinds of every object that the program registers."""
+    objects = [one.inputs for one in record(lambda: deploy(stack)) if one.custom and "kind" in one.inputs]
+    return sorted({(one["apiVersion"], one["kind"], "namespace" in one["metadata"]) for one in objects})
+
+
+def package(folder: Path, stack: Stack, istio: Sequence[Document]) -> None:
+    """Fill `folder` as `helm pull` would: `<chart>-<version>.tgz` for each release of the stack."""
     folder.mkdir()
-    for release in releases:
-        own = istio if release.chart == "base" else _brought_by(release.chart, manifests)
-        _write(folder / f"{release.chart}-{release.version}.tgz", release, own)
+    known = kinds(stack)
+    for release in compile_stack(stack).charts:
+        own = istio if release.chart == "base" else _brought_by(release.chart, known)
+        _write(folder / f"{release.chart}-{release.version}.tgz", release.chart, release.version, own)
 
 
-def definitions(group: str, manifests: Iterable[Manifest]) -> list[Document]:
-    """A definition for each kind of a group that objects are of."""
-    kinds = {(m.api_version, m.kind, m.namespace is not None) for m in manifests if m.key[0] == group}
-    return [_definition(*kind) for kind in sorted(kinds)]
+def definitions(group: str, known: Iterable[Kind]) -> list[Document]:
+    """A definition for each kind of a group."""
+    return [_definition(*kind) for kind in known if kind[0].rpartition("/")[0] == group]
 
 
-def _brought_by(chart: str, manifests: Sequence[Manifest]) -> list[Document]:
+def _brought_by(chart: str, known: Sequence[Kind]) -> list[Document]:
     groups = sorted(group for group, charts in SERVED_BY.items() if charts[0] == chart and group != "projectcalico.org")
-    return [definition for group in groups for definition in definitions(group, manifests)]
+    return [definition for group in groups for definition in definitions(group, known)]
 
 
 def _definition(api_version: str, kind: str, namespaced: bool) -> Document:
@@ -70,15 +78,15 @@ def _definition(api_version: str, kind: str, namespaced: bool) -> Document:
     }
 
 
-def _write(path: Path, release: ChartRelease, brought: Iterable[Document]) -> None:
+def _write(path: Path, chart: str, version: str, brought: Iterable[Document]) -> None:
     files = {
-        "Chart.yaml": json.dumps({"apiVersion": "v2", "name": release.chart, "version": release.version}),
+        "Chart.yaml": json.dumps({"apiVersion": "v2", "name": chart, "version": version}),
         "templates/values.yaml": _TEMPLATE,
         **{f"crds/{one['metadata']['name']}.yaml": json.dumps(one) for one in brought},
     }
     with tarfile.open(path, "w:gz") as archive:
         for name, text in files.items():
             content = text.encode()
-            member = tarfile.TarInfo(f"{release.chart}/{name}")
+            member = tarfile.TarInfo(f"{chart}/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))

@@ -12,8 +12,7 @@ import yaml
 from components.program import deploy
 from components.recording import Registration, record
 from partner_mesh.config.loader import load_stack
-from partner_mesh.specs import compile_stack
-from tests.engine.charts import definitions, package
+from tests.engine.charts import definitions, kinds, package
 from tests.engine.conftest import Eks, istio_definitions
 from tests.engine.deployment import REPOSITORY, Deployment, assert_only, deployment
 from tests.engine.eks import Operator
@@ -31,9 +30,9 @@ def dev(eks: Eks, tmp_path: Path) -> Deployment:
     written["config"]["partner-mesh:platform"]["charts"] = {"repository": "./charts"}
     stack_file = tmp_path / "Pulumi.dev.yaml"
     stack_file.write_text(yaml.safe_dump(written))
-    compiled = compile_stack(load_stack("dev", REPOSITORY))
-    package(tmp_path / "charts", compiled.charts, compiled.manifests, istio_definitions(eks.cluster.tools))
-    along = definitions("vpcresources.k8s.aws", compiled.manifests)
+    stack = load_stack("dev", REPOSITORY)
+    package(tmp_path / "charts", stack, istio_definitions(eks.cluster.tools))
+    along = definitions("vpcresources.k8s.aws", kinds(stack))
     for definition in along:
         eks.cluster.api.apply(definition)
     eks.cluster.api.wait_established(along)
@@ -43,7 +42,7 @@ def dev(eks: Eks, tmp_path: Path) -> Deployment:
 
 @pytest.fixture
 def operator(eks: Eks) -> Iterator[Operator]:
-    served = definitions("projectcalico.org", compile_stack(load_stack("dev", REPOSITORY)).manifests)
+    served = definitions("projectcalico.org", kinds(load_stack("dev", REPOSITORY)))
     with Operator(eks.plane.api(), served, OPERATOR_SECONDS).at_work() as operator:
         yield operator
 

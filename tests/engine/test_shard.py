@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from partner_mesh.config.loader import load_stack
-from partner_mesh.specs import compile_stack
-from tests.engine.charts import definitions, package
+from tests.engine.charts import definitions, kinds, package
 from tests.engine.conftest import Eks, istio_definitions
 from tests.engine.deployment import Deployment, assert_only, deployment
 from tests.specs.aws.test_load_balancers import partner
@@ -39,10 +38,10 @@ def write(folder: Path, stack: str, partners: Sequence[Mapping[str, Any]] = (), 
 def platform(eks: Eks, tmp_path: Path) -> Deployment:
     """A platform without partners on a cluster that has EKS' and Istio's kinds."""
     write(tmp_path, "platform", [partner("acme")])
-    compiled = compile_stack(load_stack("platform", tmp_path))
+    stack = load_stack("platform", tmp_path)
     file = write(tmp_path, "platform")
-    package(tmp_path / "charts", compiled.charts, compiled.manifests, ())
-    along = [*definitions("vpcresources.k8s.aws", compiled.manifests), *istio_definitions(eks.cluster.tools)]
+    package(tmp_path / "charts", stack, ())
+    along = [*definitions("vpcresources.k8s.aws", kinds(stack)), *istio_definitions(eks.cluster.tools)]
     for definition in along:
         eks.cluster.api.apply(definition)
     eks.cluster.api.wait_established(along)
