@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "layers", "upgrade", "notes"}`."""
+    """`{"version", "stack", "against", "objects", "access", "layers", "upgrade", "notes"}`; the middle ones by change."""
     told = sentences(comparison)
     layers = list(layer_sentences(comparison))
     return {
