@@ -33,6 +33,7 @@ class Server:
     credential: str = ""
     names: tuple[str, ...] = ()  # subjectAltNames
     redirects: bool = False
+    oldest: str = ""  # the TLS version below which nobody is served; "" where it is not said
 
     @property
     def gateway(self) -> str:
@@ -156,7 +157,8 @@ def _server(resource: Resource, index: int, document: Mapping[str, Any], ports: 
     tls = tls if isinstance(tls, Mapping) else {}
     redirects = tls.get("httpsRedirect") is True
     protocol = str(port.get("protocol") or "HTTP").upper()
-    mode = str(tls.get("mode") or ("SIMPLE" if protocol in ("HTTPS", "TLS") or tls.get("credentialName") else ""))
+    # The mode that is left out is the enumeration's first (istio api, networking/v1alpha3/gateway.proto).
+    mode = str(tls.get("mode") or ("PASSTHROUGH" if tls else "SIMPLE" if protocol in ("HTTPS", "TLS") else ""))
     hosts: list[tuple[str, str]] = []
     for each in document.get("hosts") or ():
         home, slash, host = str(each).rpartition("/")
@@ -173,6 +175,7 @@ def _server(resource: Resource, index: int, document: Mapping[str, Any], ports: 
         str(tls.get("credentialName") or ""),
         tuple(str(each) for each in tls.get("subjectAltNames") or ()),
         redirects,
+        str(tls.get("minProtocolVersion") or ""),
     )
 
 

@@ -34,6 +34,8 @@ class Wall:
 
 CALICO: Final = "Calico"
 MESH: Final = "routes, mTLS and registry"
+# A connection of the application's own, straight to a host, hides what a route through a gateway adds: not these.
+ROUTES: Final = Wall(MESH, "where packets pass")
 AT_GATEWAYS: Final = Wall(AUTHORISATION, "gateways")
 AT_WORKLOADS: Final = Wall(AUTHORISATION, "workloads")
 
@@ -60,6 +62,8 @@ def walls_of(resource: Resource, ground: Ground) -> tuple[Wall, ...]:
         if resource.namespace == ground.root:
             return AT_GATEWAYS, AT_WORKLOADS
         return (AT_GATEWAYS if resource.namespace in ground.gateways else AT_WORKLOADS,)
+    if group == NETWORKING:
+        return Wall(MESH), ROUTES
     return (Wall(MESH),) if group.endswith("istio.io") else ()
 
 
@@ -72,9 +76,11 @@ def alone(loaded: Loaded, wall: Wall, ground: Ground) -> Loaded:
 
 
 def _with_the_mesh(resource: Resource, wall: Wall, ground: Ground) -> bool:
+    policy = resource.kind == "AuthorizationPolicy" and resource.group == SECURITY
+    if wall == ROUTES:
+        return not policy
     if _packets(resource):
         return False
-    policy = resource.kind == "AuthorizationPolicy" and resource.group == SECURITY
     if wall.layer == MESH:
         return not policy
     # The registry of the callers is another layer, and refuses them before they are asked who they are.
