@@ -68,6 +68,8 @@ UNNOTICED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("NetworkSet", r"metadata\.labels\.partner-mesh\.dev/gateway", "dropped", "a label that no policy selects by"),
     ("RequestAuthentication", r"spec\.jwtRules\.issuer", "made another",
      "the keys stay the issuer's, who signs no token in another name"),
+    ("RequestAuthentication", r"spec\.selector.*", "dropped",
+     "binds every pod of the namespace: it refuses wrong tokens and admits nobody whom a rule does not"),
     ("Service", r"spec\.ports\.appProtocol", "dropped", "the protocol is detected"),
     ("ServiceEntry", r"spec\.endpoints.*", "dropped|.* made .*", "another port or address, where no gateway listens"),
     ("Sidecar", r"spec\.egress\.hosts", "dropped|made another", "what the proxy itself reports to"),

@@ -62,9 +62,8 @@ def walls_of(resource: Resource, ground: Ground) -> tuple[Wall, ...]:
         if resource.namespace == ground.root:
             return AT_GATEWAYS, AT_WORKLOADS
         return (AT_GATEWAYS if resource.namespace in ground.gateways else AT_WORKLOADS,)
-    if group == NETWORKING:
-        return Wall(MESH), ROUTES
-    return (Wall(MESH),) if group.endswith("istio.io") else ()
+    found = (Wall(MESH), ROUTES) if group == NETWORKING else (Wall(MESH),)
+    return found if group.endswith("istio.io") else ()
 
 
 def alone(loaded: Loaded, wall: Wall, ground: Ground) -> Loaded:
