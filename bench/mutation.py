@@ -23,8 +23,10 @@ from bench.mutants import Document, Mutant, mutants, title_of
 from bench.walls import doubles, strangers
 from partner_mesh.analysis.depth import ground_of
 from partner_mesh.analysis.differences import access_changes
+from partner_mesh.analysis.handshakes import handshake_changes
 from partner_mesh.analysis.invariants import Facts, Finding, examined
 from partner_mesh.analysis.layers import NETWORK_POLICY, SECURITY_GROUP, Addresses, Endpoint
+from partner_mesh.analysis.object_changes import ObjectChanges, object_changes
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.results import Results
 from partner_mesh.analysis.strangers import NAME
@@ -41,6 +43,7 @@ class Noticed(Enum):
 
     LAYER = "one layer alone: access gained, lost or in doubt, whatever other layers say (`diff`, `reach --explain`)"
     ACCESS = "the whole table: access gained, lost or in doubt (`diff`)"
+    HANDSHAKE = "what TLS asks: a certificate's name or a version, taken now or no longer (`diff`)"
     INVARIANT = "an invariant: its findings differ (`check`)"
     DECISION = "the whole table: another object, or for another reason, decides (`reach`)"
     REFUSED = "reading: the object is refused, with a note"
@@ -109,6 +112,8 @@ class Judge:
         results = table.results()
         if access_changes(self.results, results):
             return Noticed.ACCESS
+        if mutant.path and any(handshake_changes(self._changed(mutant, changed))):
+            return Noticed.HANDSHAKE
         if _findings(table) != self._findings:
             return Noticed.INVARIANT
         if _decisions(results) != self._decisions:
@@ -116,6 +121,10 @@ class Judge:
         if {str(each) for each in results.notes} != {str(each) for each in self.results.notes}:
             return Noticed.REFUSED
         return Noticed.NOTHING
+
+    def _changed(self, mutant: Mutant, changed: list[Document]) -> ObjectChanges:
+        before, after = (of_documents([side[mutant.position]]) for side in (self.documents, changed))
+        return object_changes(before, after)
 
     def _a_layer_differs(self, mutant: Mutant, changed: list[Document]) -> bool:
         """Whether a layer to which the object belongs, as it was or as it is, says otherwise by itself."""

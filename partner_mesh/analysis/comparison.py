@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from partner_mesh.analysis.depth import LayerChange, layer_changes
 from partner_mesh.analysis.differences import Access, access_changes
+from partner_mesh.analysis.handshakes import Handshake, handshake_changes
 from partner_mesh.analysis.layers import Endpoint, Workload
 from partner_mesh.analysis.narrowing import Narrowed, narrowed
 from partner_mesh.analysis.near import access_changes_near, affected_partners
@@ -30,6 +31,7 @@ class Comparison:
     services: Services = ()  # a name for all the workloads behind one Service
     gateways: frozenset[Endpoint] = frozenset()
     layers: tuple[LayerChange, ...] = ()  # of one layer alone, while others refuse
+    handshakes: tuple[Handshake, ...] = ()  # certificates and versions that TLS takes, or no longer
     transitions: tuple[tuple[str, str], ...] = ()  # (reason, remedy) of an upgrade's step that may not follow
 
     def hop(self, access: Access) -> bool:
@@ -68,6 +70,7 @@ def compared(
         tuple(dict.fromkeys(pair for each in reversed(tables) for pair in _services(each))),
         frozenset(end for each in tables for end in mesh_of(each.reach).gateways.proxies),
         tuple(layer_changes(before, after, objects, tables, accesses, kept=kept)),
+        tuple(handshake_changes(objects)),
         transitions,
     )
 

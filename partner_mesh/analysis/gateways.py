@@ -33,7 +33,6 @@ class Server:
     credential: str = ""
     names: tuple[str, ...] = ()  # subjectAltNames
     redirects: bool = False
-    oldest: str = ""  # the TLS version below which nobody is served; "" where it is not said
 
     @property
     def gateway(self) -> str:
@@ -175,7 +174,6 @@ def _server(resource: Resource, index: int, document: Mapping[str, Any], ports: 
         str(tls.get("credentialName") or ""),
         tuple(str(each) for each in tls.get("subjectAltNames") or ()),
         redirects,
-        str(tls.get("minProtocolVersion") or ""),
     )
 
 

@@ -74,7 +74,8 @@ def _gated(comparison: Comparison, fail_on: str) -> bool:
         "lost": (Change.LOST,),
         "any": tuple(Change),
     }[fail_on]
-    return any(each.change in wanted for each in comparison.accesses)
+    changes = [each.change for each in comparison.accesses] + [each.change for each in comparison.handshakes]
+    return any(each in wanted for each in changes)
 
 
 def shown(comparison: Comparison, format: str, artefact: str, max_bytes: int) -> str:  # noqa: A002 - the option's name

@@ -79,7 +79,15 @@ def _head(comparison: Comparison) -> Iterator[str]:
             yield ""
             yield "</details>"
             yield ""
-    if not told:
+    if comparison.handshakes:
+        yield "**Certificates and TLS versions**"
+        yield ""
+        yield from (
+            f"- {MARKS[each.change]} {_plain(each.sentence)} <sub>`{each.object}`</sub>"
+            for each in comparison.handshakes
+        )
+        yield ""
+    if not told and not comparison.handshakes:
         yield "Nobody's access changes."
         yield ""
     yield from _layers(comparison)

@@ -26,7 +26,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     told = sentences(comparison)
     for each in told:
         yield f"{SIGNS[each.change]} {'hop: ' if each.hop else ''}{each.text}"
-    if not told:
+    yield from (f"{SIGNS[each.change]} TLS: {each.sentence}" for each in comparison.handshakes)
+    if not told and not comparison.handshakes:
         yield "nobody's access changes"
     yield ""
     if layers := opened(comparison):

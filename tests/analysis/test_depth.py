@@ -1,9 +1,12 @@
 """What one layer alone opens while another still refuses: told, layer by layer, and nobody's access with it."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from partner_mesh.analysis.comparison import Comparison, compared
 from partner_mesh.analysis.differences import Change
@@ -150,6 +153,8 @@ def test_every_format_tells_it_below_access() -> None:
     assert text.index("One layer opens") < text.index("~ NetworkPolicy app0/from-istio-web")
     assert "<details><summary>One layer opens, another still refuses: " in markdown
     assert "<h2>One layer opens, another still refuses (" in diff_page(comparison)
+    schema = Path(__file__).parents[2] / "schema" / "diff.v1.json"
+    Draft202012Validator(json.loads(schema.read_text())).validate(diff_json.document(comparison))
     found = diff_json.document(comparison)["layers"]["gained"]
     assert {(each["layer"], each["part"]) for each in found} == {("NetworkPolicy", "ingress")}
     assert any("NetworkPolicy istio-egress/default-deny" in str(each["refusedBy"]) for each in found)
