@@ -10,7 +10,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -110,21 +110,18 @@ class Judge:
             return Noticed.LAYER
         table = Table(of_documents(changed))
         results = table.results()
-        if access_changes(self.results, results):
-            return Noticed.ACCESS
-        if mutant.path and any(handshake_changes(self._changed(mutant, changed))):
-            return Noticed.HANDSHAKE
-        if _findings(table) != self._findings:
-            return Noticed.INVARIANT
-        if _decisions(results) != self._decisions:
-            return Noticed.DECISION
-        if {str(each) for each in results.notes} != {str(each) for each in self.results.notes}:
-            return Noticed.REFUSED
-        return Noticed.NOTHING
+        questions: tuple[tuple[Noticed, Callable[[], bool]], ...] = (
+            (Noticed.ACCESS, lambda: bool(access_changes(self.results, results))),
+            (Noticed.HANDSHAKE, lambda: any(handshake_changes(self._changed(mutant, changed)))),
+            (Noticed.INVARIANT, lambda: _findings(table) != self._findings),
+            (Noticed.DECISION, lambda: _decisions(results) != self._decisions),
+            (Noticed.REFUSED, lambda: set(map(str, results.notes)) != set(map(str, self.results.notes))),
+        )
+        return next((by for by, differs in questions if differs()), Noticed.NOTHING)
 
     def _changed(self, mutant: Mutant, changed: list[Document]) -> ObjectChanges:
-        before, after = (of_documents([side[mutant.position]]) for side in (self.documents, changed))
-        return object_changes(before, after)
+        after = [changed[mutant.position]] if mutant.path else []
+        return object_changes(of_documents([self.documents[mutant.position]]), of_documents(after))
 
     def _a_layer_differs(self, mutant: Mutant, changed: list[Document]) -> bool:
         """Whether a layer to which the object belongs, as it was or as it is, says otherwise by itself."""

@@ -50,14 +50,23 @@ class Ground:
 
 def walls_of(resource: Resource, ground: Ground) -> tuple[Wall, ...]:
     """The walls in which an object stands; none where it says nothing that a layer alone could tell."""
+    return _of_packets(resource) if _packets(resource) or resource.kind in _NET_SETS else _of_mesh(resource, ground)
+
+
+def _of_packets(resource: Resource) -> tuple[Wall, ...]:
     group, kind = resource.group, resource.kind
     if group in _CALICO:
         # Behind Calico's last policy everything is refused: what a Deny does shows before a policy that admits all.
         return (Wall(CALICO, "refusals"),) if kind == "GlobalNetworkPolicy" else (Wall(CALICO),)
-    if kind == "NetworkPolicy" and group == _KUBERNETES:
+    if group == _KUBERNETES:
         return tuple(Wall(NETWORK_POLICY, side) for side in _SIDES if _binds(resource, side))
-    if group in (DOCUMENTS, POLICIES):
-        return tuple(Wall(SECURITY_GROUP, side) for side in _SIDES)
+    return tuple(Wall(SECURITY_GROUP, side) for side in _SIDES) if group in (DOCUMENTS, POLICIES) else ()
+
+
+def _of_mesh(resource: Resource, ground: Ground) -> tuple[Wall, ...]:
+    group, kind = resource.group, resource.kind
+    if kind == "ConfigMap" and resource.namespace == ground.root:  # the mesh's configuration
+        return (Wall(MESH),)
     if kind == "AuthorizationPolicy" and group == SECURITY:
         if resource.namespace == ground.root:
             return AT_GATEWAYS, AT_WORKLOADS
@@ -150,8 +159,20 @@ def _security_groups(resources: Iterable[Resource], side: str) -> Iterable[Resou
     }
     other = "egress" if side == "ingress" else "ingress"
     for each in found:
-        own = each.kind == "SecurityGroup" and str(each.spec.get("groupId") or each.name) in held
-        yield _with_spec(each, {**each.spec, other: _EVERYTHING}) if own else each
+        if each.kind != "SecurityGroup":
+            yield each
+        elif str(each.spec.get("groupId") or each.name) in held:
+            yield _with_spec(each, {**each.spec, other: _EVERYTHING})
+        else:  # a load balancer's: to the same groups, on every port
+            written = each.spec.get(other)
+            rules = [_every_port(rule) for rule in written] if isinstance(written, list) else written
+            yield _with_spec(each, {**each.spec, other: rules})
+
+
+def _every_port(rule: Any) -> Any:
+    if not isinstance(rule, Mapping):
+        return rule
+    return {**{key: value for key, value in rule.items() if key not in ("fromPort", "toPort")}, "protocol": "-1"}
 
 
 _EVERYTHING: Final = [{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0", "::/0"]}]

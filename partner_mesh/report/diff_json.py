@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`version`, `stack`, `against`, `objects`; `access` and `layers` gained, doubtful, lost; `handshakes`; `upgrade`."""
+    """`version`, `stack`, `against`, `objects`, `handshakes`, `upgrade`; `access` and `layers` by what became of it."""
     told = sentences(comparison)
     layers = list(layer_sentences(comparison))
     return {
