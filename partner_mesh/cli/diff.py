@@ -31,6 +31,10 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
     fail_on: Annotated[
         str, typer.Option("--fail-on", help="Status 1 for access gained, lost, any, or never.")
     ] = "never",
+    layers: Annotated[
+        bool | None,
+        typer.Option("--layers/--no-layers", help="Ask each layer alone too. [default: where that is cheap]"),
+    ] = None,
     artefact: Annotated[str, typer.Option("--artefact", help="Where the full report lies, for a cut one.")] = "",
     max_bytes: Annotated[int, typer.Option("--max-bytes", help="Cut markdown to so many bytes.")] = diff_markdown.ROOM,
 ) -> None:
@@ -54,6 +58,7 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
         found.after,
         subject=stack,
         against=found.title,
+        layers=layers,
         transitions=_transitions(found.stack, config) if found.stack is not None else (),
     )
     sys.stdout.write(shown(comparison, format, artefact, max_bytes))

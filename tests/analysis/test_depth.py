@@ -228,3 +228,15 @@ def test_strangers_are_nobody_that_an_object_could_be() -> None:
     names = {end.name for each in change(every_pod).layers for end in (each.access.source, each.access.destination)
              if isinstance(end, Workload)}  # fmt: skip
     assert "(any other)" in names
+
+
+def test_layers_that_were_not_asked_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many workloads a table of each layer takes longer than the comparison: only where somebody asks for it."""
+    monkeypatch.setattr("partner_mesh.analysis.comparison.FEW", 1)
+    sides = of_documents(CLOSED), of_documents(_after(every_peer))
+    quick, asked = compared(*sides), compared(*sides, layers=True)
+    assert quick.layers == ()
+    assert asked.layers
+    assert "--layers asks them" in diff_text.text(quick)
+    assert "--layers asks them" in diff_markdown.text(quick)
+    assert "--layers" not in diff_text.text(asked)

@@ -59,7 +59,7 @@ def test_what_is_sure_to_be_equivalent_changes_no_access() -> None:
     ("title", "path", "what", "by"),
     [
         ("NetworkPolicy charging/charging", (), "dropped", Noticed.LAYER),
-        ("NetworkPolicy charging/default-deny", (), "dropped", Noticed.LAYER),
+        ("NetworkPolicy charging/default-deny", (), "dropped", Noticed.DECISION),
         ("PeerAuthentication istio-system/default", ("spec", "mtls", "mode"), "STRICT made PERMISSIVE", Noticed.LAYER),
         (
             "Gateway istio-partners/acme-acme",
