@@ -1,9 +1,11 @@
 """Two sets of objects compared: their objects, and what their tables allow."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from partner_mesh.analysis.depth import LayerChange, layer_changes
 from partner_mesh.analysis.differences import Access, access_changes
+from partner_mesh.analysis.handshakes import Handshake, handshake_changes
 from partner_mesh.analysis.layers import Endpoint, Workload
 from partner_mesh.analysis.narrowing import Narrowed, narrowed
 from partner_mesh.analysis.near import access_changes_near, affected_partners
@@ -12,6 +14,7 @@ from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
 
+FEW: Final = 100  # workloads: of so many a table of each layer takes no longer than the comparison itself
 Services = tuple[tuple[str, frozenset[Workload]], ...]
 
 
@@ -30,6 +33,8 @@ class Comparison:
     services: Services = ()  # a name for all the workloads behind one Service
     gateways: frozenset[Endpoint] = frozenset()
     layers: tuple[LayerChange, ...] = ()  # of one layer alone, while others refuse
+    layers_asked: bool = True  # whether they were asked at all
+    handshakes: tuple[Handshake, ...] = ()  # certificates and versions that TLS takes, or no longer
     transitions: tuple[tuple[str, str], ...] = ()  # (reason, remedy) of an upgrade's step that may not follow
     notes: tuple[Note, ...] = ()  # what of either side could not be read or was not compared
 
@@ -46,8 +51,13 @@ def compared(
     against: str = "",
     transitions: tuple[tuple[str, str], ...] = (),
     whole: bool = False,
+    layers: bool | None = None,
 ) -> Comparison:
-    """The comparison of two sets of objects. `whole` compares everything, also what the change cannot affect."""
+    """The comparison of two sets of objects. `whole` compares everything, also what the change cannot affect.
+
+    `layers` says whether each layer is asked alone besides; None for where that is cheap: near a few changed partners,
+    or among a few workloads.
+    """
     objects = object_changes(before, after)
     notes = tuple(dict.fromkeys((*before.notes, *after.notes)))
     if not objects:
@@ -61,6 +71,7 @@ def compared(
         tables, kept = found
         before, after = kept.before, kept.after
         accesses = tuple(access_changes_near(tables, kept))
+    asked = layers if layers is not None else kept is not None or len(tables[1].world.workloads) <= FEW
     return Comparison(
         subject,
         against,
@@ -69,7 +80,9 @@ def compared(
         tables[1],
         tuple(dict.fromkeys(pair for each in reversed(tables) for pair in _services(each))),
         frozenset(end for each in tables for end in mesh_of(each.reach).gateways.proxies),
-        tuple(layer_changes(before, after, objects, tables, accesses, kept=kept)),
+        tuple(layer_changes(before, after, objects, tables, accesses, kept=kept)) if asked else (),
+        asked,
+        tuple(handshake_changes(objects)),
         transitions,
         notes,
     )

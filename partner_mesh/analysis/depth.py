@@ -4,7 +4,7 @@ Each layer that a changed object belongs to is asked alone, on both sides (`part
 changes somebody's access is told there, and not again here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.strangers import strangers
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
-from partner_mesh.analysis.walls import MESH, Ground, Wall, alone, is_route, walls_of
+from partner_mesh.analysis.walls import MESH, ROUTES, Ground, Wall, alone, is_route, walls_of
 
 Tables = tuple[Table, Table]
 Opened = Mapping[tuple[Change, Endpoint], Region]  # what changed for somebody, by destination
@@ -65,14 +65,21 @@ def layer_changes(
     for each in changes.touched:
         for wall in walls_of(each, ground):
             standing.setdefault(wall, []).append(each.namespace)
+    told: set[Hashable] = set()  # of the mesh alone: the same is not told twice
     for wall, namespaces in standing.items():
         left, right = (Table(each) for each in _sides(wall, before, after, ground, namespaces))
         if kept is None:
             found: Iterable[Access] = access_changes(left.results(), right.results())
         else:
             found = access_changes_near((left, right), kept)
+        found = [each for each in found if wall != ROUTES or _key(each) not in told]
+        told.update(map(_key, found) if wall == Wall(MESH) else ())
         # Routes do not say who may use them: that a new one leads somewhere is told once it lets somebody in.
-        yield from _untold(wall, list(found), tables, opened if wall.layer == MESH else {})
+        yield from _untold(wall, found, tables, opened if wall.layer == MESH else {})
+
+
+def _key(access: Access) -> Hashable:
+    return access.change, access.source, access.destination, access.ports, access.http
 
 
 def _sides(

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from partner_mesh.analysis.layers import EGRESS_REGISTRY, Addresses, Because, Endpoint, Opinion, Verdict, Workload
 from partner_mesh.analysis.mesh import Bond, MeshLayer, excluded_ports
+from partner_mesh.analysis.registry import Host
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods
@@ -17,9 +18,14 @@ class RegistryLayer(MeshLayer):
 
     def address_sets(self) -> Iterable[AddressSet]:
         """The blocks that ServiceEntries write: known to a sidecar where the rest of the outside is not."""
+        return [host.addresses for host in self._blocks] if self._matters else ()
+
+    @cached_property
+    def _blocks(self) -> list[Host]:
+        """The outside hosts that are known by their addresses."""
         registry = self.mesh.registry
         hosts = (*registry.wildcards, *(host for listed in registry.hosts.values() for host in listed))
-        return [host.addresses for host in hosts if host.addresses and host.external] if self._matters else ()
+        return [host for host in hosts if host.addresses and host.external]
 
     def _closed(self, endpoint: Endpoint) -> bool:
         if not isinstance(endpoint, Workload):
@@ -40,6 +46,8 @@ class RegistryLayer(MeshLayer):
         """Workloads by what they see and by which Services lead to them."""
         if not self._matters:
             return None
+        if isinstance(endpoint, Addresses):
+            return tuple(id(host) for host in self._blocks if endpoint.addresses <= host.addresses)
         if not isinstance(endpoint, Workload):
             return type(endpoint).__name__
         bond = self.mesh.bond(endpoint)
@@ -69,7 +77,8 @@ class RegistryLayer(MeshLayer):
                 for port in host.ports:
                     if bond.scope.sees(host, port.number):
                         target = self.mesh.registry.target(host, port, pods)
-                        known.append((target, Because.of(EGRESS_REGISTRY, host.resource)))
+                        moved = "" if PortSet.single("TCP", port.number) == target else f"as its port {port.number}"
+                        known.append((target, Because.of(EGRESS_REGISTRY, host.resource, moved)))
         elif isinstance(destination, Addresses):
             known = list(self._outside(bond, destination))
         found: list[Opinion] = []
@@ -83,13 +92,12 @@ class RegistryLayer(MeshLayer):
 
     def _outside(self, bond: Bond, destination: Addresses) -> Iterable[tuple[PortSet, Because]]:
         """Addresses are known only where a ServiceEntry writes them; a name is reached by name."""
-        for hosts in (*self.mesh.registry.hosts.values(), self.mesh.registry.wildcards):
-            for host in hosts:
-                if host.addresses and host.external and destination.addresses <= host.addresses:
-                    for port in host.ports:
-                        if bond.scope.sees(host, port.number):
-                            reached = PortSet.single("TCP", port.number)
-                            yield reached, Because.of(EGRESS_REGISTRY, host.resource)
+        for host in self._blocks:
+            if destination.addresses <= host.addresses:
+                for port in host.ports:
+                    if bond.scope.sees(host, port.number):
+                        reached = PortSet.single("TCP", port.number)
+                        yield reached, Because.of(EGRESS_REGISTRY, host.resource)
 
     def _refusal(self, bond: Bond) -> Because:
         reason = "REGISTRY_ONLY, and no host that is known here leads to the destination"

@@ -159,7 +159,8 @@ def _server(resource: Resource, index: int, document: Mapping[str, Any], ports: 
     tls = tls if isinstance(tls, Mapping) else {}
     redirects = tls.get("httpsRedirect") is True
     protocol = str(port.get("protocol") or "HTTP").upper()
-    mode = str(tls.get("mode") or ("SIMPLE" if protocol in ("HTTPS", "TLS") or tls.get("credentialName") else ""))
+    # The mode that is left out is the enumeration's first (istio api, networking/v1alpha3/gateway.proto).
+    mode = str(tls.get("mode") or ("PASSTHROUGH" if tls else "SIMPLE" if protocol in ("HTTPS", "TLS") else ""))
     hosts: list[tuple[str, str]] = []
     for each in items(document.get("hosts")):
         home, slash, host = str(each).rpartition("/")

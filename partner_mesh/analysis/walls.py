@@ -34,6 +34,8 @@ class Wall:
 
 CALICO: Final = "Calico"
 MESH: Final = "routes, mTLS and registry"
+# A connection of the application's own, straight to a host, hides what a route through a gateway adds: not these.
+ROUTES: Final = Wall(MESH, "where packets pass")
 AT_GATEWAYS: Final = Wall(AUTHORISATION, "gateways")
 AT_WORKLOADS: Final = Wall(AUTHORISATION, "workloads")
 
@@ -48,19 +50,29 @@ class Ground:
 
 def walls_of(resource: Resource, ground: Ground) -> tuple[Wall, ...]:
     """The walls in which an object stands; none where it says nothing that a layer alone could tell."""
+    return _of_packets(resource) if _packets(resource) or resource.kind in _NET_SETS else _of_mesh(resource, ground)
+
+
+def _of_packets(resource: Resource) -> tuple[Wall, ...]:
     group, kind = resource.group, resource.kind
     if group in _CALICO:
         # Behind Calico's last policy everything is refused: what a Deny does shows before a policy that admits all.
         return (Wall(CALICO, "refusals"),) if kind == "GlobalNetworkPolicy" else (Wall(CALICO),)
-    if kind == "NetworkPolicy" and group == _KUBERNETES:
+    if group == _KUBERNETES:
         return tuple(Wall(NETWORK_POLICY, side) for side in _SIDES if _binds(resource, side))
-    if group in (DOCUMENTS, POLICIES):
-        return tuple(Wall(SECURITY_GROUP, side) for side in _SIDES)
+    return tuple(Wall(SECURITY_GROUP, side) for side in _SIDES) if group in (DOCUMENTS, POLICIES) else ()
+
+
+def _of_mesh(resource: Resource, ground: Ground) -> tuple[Wall, ...]:
+    group, kind = resource.group, resource.kind
+    if kind == "ConfigMap" and resource.namespace == ground.root:  # the mesh's configuration
+        return (Wall(MESH),)
     if kind == "AuthorizationPolicy" and group == SECURITY:
         if resource.namespace == ground.root:
             return AT_GATEWAYS, AT_WORKLOADS
         return (AT_GATEWAYS if resource.namespace in ground.gateways else AT_WORKLOADS,)
-    return (Wall(MESH),) if group.endswith("istio.io") else ()
+    found = (Wall(MESH), ROUTES) if group == NETWORKING else (Wall(MESH),)
+    return found if group.endswith("istio.io") else ()
 
 
 def alone(loaded: Loaded, wall: Wall, ground: Ground) -> Loaded:
@@ -72,9 +84,11 @@ def alone(loaded: Loaded, wall: Wall, ground: Ground) -> Loaded:
 
 
 def _with_the_mesh(resource: Resource, wall: Wall, ground: Ground) -> bool:
+    policy = resource.kind == "AuthorizationPolicy" and resource.group == SECURITY
+    if wall == ROUTES:
+        return not policy
     if _packets(resource):
         return False
-    policy = resource.kind == "AuthorizationPolicy" and resource.group == SECURITY
     if wall.layer == MESH:
         return not policy
     # The registry of the callers is another layer, and refuses them before they are asked who they are.
@@ -145,8 +159,20 @@ def _security_groups(resources: Iterable[Resource], side: str) -> Iterable[Resou
     }
     other = "egress" if side == "ingress" else "ingress"
     for each in found:
-        own = each.kind == "SecurityGroup" and str(each.spec.get("groupId") or each.name) in held
-        yield _with_spec(each, {**each.spec, other: _EVERYTHING}) if own else each
+        if each.kind != "SecurityGroup":
+            yield each
+        elif str(each.spec.get("groupId") or each.name) in held:
+            yield _with_spec(each, {**each.spec, other: _EVERYTHING})
+        else:  # a load balancer's: to the same groups, on every port
+            written = each.spec.get(other)
+            rules = [_every_port(rule) for rule in written] if isinstance(written, list) else written
+            yield _with_spec(each, {**each.spec, other: rules})
+
+
+def _every_port(rule: Any) -> Any:
+    if not isinstance(rule, Mapping):
+        return rule
+    return {**{key: value for key, value in rule.items() if key not in ("fromPort", "toPort")}, "protocol": "-1"}
 
 
 _EVERYTHING: Final = [{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0", "::/0"]}]

@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`{"version", "stack", "against", "objects", "access", "layers", "upgrade", "notes"}`; the middle ones by change."""
+    """`version`, `stack`, `against`, `objects`, `upgrade`, `notes`; `access`, `layers`, `handshakes` by what became of it."""
     told = sentences(comparison)
     layers = list(layer_sentences(comparison))
     return {
@@ -33,6 +33,10 @@ def document(comparison: Comparison) -> dict[str, Any]:
             ]
             for change in Change
         },
+        "handshakes": [
+            {"change": each.change.value, "object": each.object, "sentence": each.sentence}
+            for each in comparison.handshakes
+        ],
         "layers": {
             change.value: [
                 {

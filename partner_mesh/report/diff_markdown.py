@@ -10,7 +10,7 @@ from typing import Final
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Change
 from partner_mesh.report.diff_text import object_lines, summary
-from partner_mesh.report.layers import TITLE, opened
+from partner_mesh.report.layers import NOT_ASKED, TITLE, opened
 from partner_mesh.report.sentences import Sentence, sentences
 
 LIMIT: Final = 65_536
@@ -79,7 +79,15 @@ def _head(comparison: Comparison) -> Iterator[str]:
             yield ""
             yield "</details>"
             yield ""
-    if not told:
+    if comparison.handshakes:
+        yield "**Certificates and TLS versions**"
+        yield ""
+        yield from (
+            f"- {MARKS[each.change]} {_plain(each.sentence)} <sub>`{each.object}`</sub>"
+            for each in comparison.handshakes
+        )
+        yield ""
+    if not told and not comparison.handshakes:
         yield "Nobody's access changes."
         yield ""
     yield from _layers(comparison)
@@ -88,6 +96,9 @@ def _head(comparison: Comparison) -> Iterator[str]:
 def _layers(comparison: Comparison) -> Iterator[str]:
     """What one layer opens while another refuses, folded: nobody's access, and a wall less behind the next mistake."""
     listed = opened(comparison)
+    if not comparison.layers_asked:
+        yield f"<sub>{_plain(NOT_ASKED)}</sub>"
+        yield ""
     if listed:
         yield f"<details><summary>{TITLE}: {len(listed)}</summary>"
         yield ""

@@ -13,6 +13,8 @@ from partner_mesh.report.sentences import sentences
 
 TITLE: Final = "One layer opens, another still refuses"
 
+NOT_ASKED: Final = "Layers were not asked one by one: there are many workloads. --layers asks them."
+
 
 @dataclass(frozen=True, slots=True)
 class LayerSentence:

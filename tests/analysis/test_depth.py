@@ -1,9 +1,12 @@
 """What one layer alone opens while another still refuses: told, layer by layer, and nobody's access with it."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from partner_mesh.analysis.comparison import Comparison, compared
 from partner_mesh.analysis.differences import Change
@@ -150,6 +153,8 @@ def test_every_format_tells_it_below_access() -> None:
     assert text.index("One layer opens") < text.index("~ NetworkPolicy app0/from-istio-web")
     assert "<details><summary>One layer opens, another still refuses: " in markdown
     assert "<h2>One layer opens, another still refuses (" in diff_page(comparison)
+    schema = Path(__file__).parents[2] / "schema" / "diff.v1.json"
+    Draft202012Validator(json.loads(schema.read_text())).validate(diff_json.document(comparison))
     found = diff_json.document(comparison)["layers"]["gained"]
     assert {(each["layer"], each["part"]) for each in found} == {("NetworkPolicy", "ingress")}
     assert any("NetworkPolicy istio-egress/default-deny" in str(each["refusedBy"]) for each in found)
@@ -223,3 +228,15 @@ def test_strangers_are_nobody_that_an_object_could_be() -> None:
     names = {end.name for each in change(every_pod).layers for end in (each.access.source, each.access.destination)
              if isinstance(end, Workload)}  # fmt: skip
     assert "(any other)" in names
+
+
+def test_layers_that_were_not_asked_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many workloads a table of each layer takes longer than the comparison: only where somebody asks for it."""
+    monkeypatch.setattr("partner_mesh.analysis.comparison.FEW", 1)
+    sides = of_documents(CLOSED), of_documents(_after(every_peer))
+    quick, asked = compared(*sides), compared(*sides, layers=True)
+    assert quick.layers == ()
+    assert asked.layers
+    assert "--layers asks them" in diff_text.text(quick)
+    assert "--layers asks them" in diff_markdown.text(quick)
+    assert "--layers" not in diff_text.text(asked)

@@ -48,7 +48,12 @@ def diff_page(comparison: Comparison, title: str = "") -> str:
     """The report of `diff`: access gained, doubtful and lost in sentences, then objects field by field."""
     told = sentences(comparison)
     groups = [
-        (change.value, [(seen(each.text), each.hop) for each in told if each.change is change]) for change in Change
+        (
+            change.value,
+            [(seen(each.text), each.hop) for each in told if each.change is change]
+            + [(seen(f"TLS: {each.sentence}"), False) for each in comparison.handshakes if each.change is change],
+        )
+        for change in Change
     ]
     return _rendered(
         "diff.html.j2", title or f"{comparison.subject} against {comparison.against}", _source("filter.js"),
