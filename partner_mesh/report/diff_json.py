@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`version`, `stack`, `against`, `objects`, `upgrade`, `notes`; `access`, `layers`, `handshakes` by what became of it."""
+    """`version`, `stack`, `against`, `objects`, `upgrade`, `notes`; `access`, `layers`, `handshakes` by change."""
     told = sentences(comparison)
     layers = list(layer_sentences(comparison))
     return {
