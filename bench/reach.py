@@ -88,9 +88,9 @@ def main() -> None:
             pairs, journeys = json.loads(answer.read_text(encoding="utf-8"))
             written = measure([*command, "--write"], repeat=1)
             goal = GOALS.get((partners, workloads))
-            with_or_without = "with" if policies else "without"
+            with_or_without, each = "with" if policies else "without", run.seconds / pairs * 1e6
             print(f"{partners:>8} {workloads:>9} {with_or_without:>8} {len(made):>8} {pairs:>10} {journeys:>8}"
-                  f" {run.seconds:>8.2f} {goal if goal else '':>5} {run.mebibytes:>6.0f} {run.seconds / pairs * 1e6:>8.1f}"
+                  f" {run.seconds:>8.2f} {goal if goal else '':>5} {run.mebibytes:>6.0f} {each:>8.1f}"
                   f" {written.seconds:>10.2f} {written.output / 1e6:>6.0f}")  # fmt: skip
 
 
