@@ -1,12 +1,13 @@
 """AuthorizationPolicy as a layer: what the destination's proxy says of a peer, at a sidecar and at a gateway."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from partner_mesh.analysis.authentication import DISABLE
 from partner_mesh.analysis.authorization import Bound
 from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
+from partner_mesh.analysis.kinds import Alike, Kinds
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
     Addresses,
@@ -17,10 +18,12 @@ from partner_mesh.analysis.layers import (
     Workload,
 )
 from partner_mesh.analysis.mesh import Bond, MeshLayer
+from partner_mesh.analysis.mesh_kinds import Called, Spoken
 from partner_mesh.analysis.mutual_tls import mode_parts
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.waypoints import HBONE
 
 
@@ -33,18 +36,9 @@ class AuthorizationLayer(MeshLayer):
         """The blocks that rules name."""
         return self.mesh.authorizations.addresses if self.mesh.present else ()
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
-        """As a source by what rules can tell, as a destination by what binds it."""
-        if not self.mesh.present:
-            return None
-        sides = self.mesh.authorizations.sides(self.mesh.peer(endpoint))
-        if not isinstance(endpoint, Workload):
-            return sides
-        bond = self.mesh.bond(endpoint)
-        if not self.mesh.tls_is_changed:
-            return sides, bond.signature
-        hosts = self.mesh.registry.of_workload.get(id(bond.pods), ()) if self.mesh.changes_tls(bond) else ()
-        return sides, bond.signature, bond.pods.namespace, tuple(id(each) for each in hosts)
+    def kinds(self, universe: Universe) -> Kinds:
+        """Sources by what the rules of a destination can tell, destinations by what binds them."""
+        return Called(self.mesh, universe, Spoken(self.mesh, universe)) if self.mesh.present else Alike()
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the policies of the destination say of the source."""

@@ -206,11 +206,6 @@ class Mesh:
             self.destination_rules.changes_tls(host.name) for host in self.registry.of_workload.get(id(server.pods), ())
         )
 
-    @cached_property
-    def tls_is_changed(self) -> bool:
-        """Whether that is so of any workload: only then does it matter from which namespace somebody calls."""
-        return any(self.changes_tls(self.bond(endpoint)) for endpoint in self.world.workloads)
-
     def towards(self, client: Bond, server: Bond) -> tuple[str, Because | None]:
         """The client's TLS mode towards a workload by DestinationRule: "" where none says; of several Services the
         mode that is plain, if one is.

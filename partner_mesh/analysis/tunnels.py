@@ -5,9 +5,10 @@ for: NetworkPolicies and security groups see that port alone. Who has a sidecar 
 must (`supportTunnel` and what follows it, istio pilot/pkg/xds/endpoints/endpoint_builder.go): to pods in ambient mode.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from partner_mesh.analysis.kinds import BothSides, Crossed, Kinds
 from partner_mesh.analysis.layers import Addresses, Endpoint, Opinion, Workload
 from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.network import Groups, NetworkLayer, Row
@@ -16,6 +17,7 @@ from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import Mask, mask_of
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.waypoints import HBONE
 
 
@@ -37,11 +39,16 @@ class Tunnels:
         bond = self.mesh.bond(endpoint)
         return bond.ambient, bond.proxied and bond.hbone
 
+    def taking(self, endpoint: Endpoint) -> tuple[bool, bool, bool]:
+        """As a destination: also whether it is a waypoint, which is called on the port itself."""
+        way = isinstance(endpoint, Workload) and self.mesh.bond(endpoint).waypoint is not None
+        return (*self.kind(endpoint), way)
+
     def carries(self, source: Endpoint, destination: Endpoint) -> bool:
         """Whether a connection between the two has port 15008 on the wire."""
-        (ambient, sends), (in_tunnel, takes) = self.kind(source), self.kind(destination)
-        if isinstance(destination, Workload) and self.mesh.bond(destination).waypoint is not None:
-            return False  # it is called on that port itself
+        (ambient, sends), (in_tunnel, takes, way) = self.kind(source), self.taking(destination)
+        if way:
+            return False
         return (in_tunnel and (ambient or sends)) or (ambient and takes)
 
 
@@ -115,9 +122,9 @@ class TunnelledGroups(SecurityGroupLayer):
         super().__init__(world)
         self.tunnels = tunnels
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
+    def kinds(self, universe: Universe) -> Kinds:
         """Also by how an endpoint sends and takes."""
-        return super().distinguishes(endpoint), self.tunnels.kind(endpoint)
+        return Crossed(super().kinds(universe), BothSides(universe, self.tunnels.kind, self.tunnels.taking))
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the groups say of one pair."""

@@ -87,6 +87,15 @@ class Waypoints:
             self._bounds[key] = Bound(self.authorizations.attached(targets), self.tokens.attached(targets))
         return self._bounds[key]
 
+    def judging(self, waypoint: Waypoint) -> Bound:
+        """The policies of a waypoint for any of its Services."""
+        key = (waypoint.pods.namespace, waypoint.name, "")
+        if key not in self._bounds:
+            targets = [(waypoint.pods.namespace, "Gateway", waypoint.name)]
+            targets += [(each.namespace, "Service", each.name) for each in waypoint.services]
+            self._bounds[key] = Bound(self.authorizations.attached(targets), self.tokens.attached(targets))
+        return self._bounds[key]
+
     def opinions(self, waypoint: Waypoint, peer: Peer) -> Iterator[Opinion]:
         """What comes of a caller's requests, to whichever of the waypoint's Services."""
         ways = [
