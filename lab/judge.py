@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lab.probe import OUTSIDE, Observation, Probe, Token
-from lab.world import Server, World, world
+from lab.world import Server, World, endpoints, world
 from lab.world import Workload as Pod
 from partner_mesh.analysis.http import Condition, HttpSet
 from partner_mesh.analysis.journeys import Journey
@@ -32,6 +32,7 @@ from partner_mesh.analysis.through_gateways import journeys
 
 Document = Mapping[str, Any]
 HEADER: Final = re.compile(r"request\.headers\[(.+)\]")
+NETWORK_POLICY: Final = "NetworkPolicy"
 ROOT: Final = "istio-system"
 NO_TOKEN: Final = Because("authentication", "no RequestAuthentication takes the token")
 CLAIM: Final = re.compile(r"request\.auth\.claims((?:\[[^]]+\])+)")
@@ -131,6 +132,8 @@ class Judge:
         server = self._server(probe)
         if server is None:
             return Expected(Verdict.DENIED, (), (Because("route", f"no server for the name {probe.server_name!r}"),))
+        if (stopped := self._packets(probe, server)) is not None:
+            return stopped
         if not self._takes(server.workload, probe.token):
             return Expected(Verdict.DENIED, (), (NO_TOKEN,))
         host = probe.host.partition(":")[0]
@@ -140,6 +143,27 @@ class Judge:
         found = [j for j in here if self._is(j.source, probe, server, name)]
         parts = [self._with_token(_part(j), probe.token) for j in found]
         return _combined(parts, probe, f"nothing leads to {name} for this client")
+
+    def _packets(self, probe: Probe, server: Server) -> Expected | None:
+        """What refuses this one address at the gateway, if packets do.
+
+        A journey answers for a block of addresses, and of several one that gets through is enough for it
+        (`analysis.through_gateways`).
+        """
+        services = (d for d in self.documents if d["kind"] == "Service")
+        ports = (
+            number
+            for service in services
+            for port in service["spec"].get("ports", ())
+            if port["port"] == server.port
+            for pod, number in endpoints(self.world, service, port)
+            if pod.key == server.workload
+        )
+        if probe.to in self._pods or (target := next(ports, None)) is None:
+            return None
+        source, pod = _addresses(self.reach, probe.address or ""), self._pods[server.workload]
+        found = self._parts_between(source, pod, replace(probe, port=target))
+        return found if found.verdict is Verdict.DENIED and found.layer == NETWORK_POLICY else None
 
     def _server(self, probe: Probe) -> Server | None:
         """Whose server name it is; a server of any host takes what no other takes, also no name at all."""

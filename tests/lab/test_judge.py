@@ -1,5 +1,6 @@
 """A probe put in the analyser's terms: who it is by certificate and address, where it goes, and what is said of it."""
 
+import copy
 from dataclasses import replace
 from functools import cache
 
@@ -88,6 +89,19 @@ def test_a_token_counts_if_its_issuer_signed_it_for_us_and_its_claims_fit() -> N
     ]  # fmt: skip
     assert judge().expected(scenario.probe).verdict is Verdict.ALLOWED
     assert {judge().expected(replace(scenario.probe, token=each)).verdict for each in wrong} == {Verdict.DENIED}
+
+
+@pytest.mark.parametrize(("address", "verdict"), [("192.0.2.254", Verdict.DENIED), ("203.0.113.65", Verdict.ALLOWED)])
+def test_where_the_mesh_admits_any_address_packets_still_decide_address_by_address(
+    address: str, verdict: Verdict
+) -> None:
+    documents = copy.deepcopy([d for d in stacks.judged(dev.compiled()) if d["kind"] not in GROUPS])
+    named = {"name": "acme-mobile.charging", "namespace": "charging"}
+    for document in documents:
+        if document["kind"] == "AuthorizationPolicy" and document["metadata"].items() >= named.items():
+            for rule in document["spec"]["rules"]:
+                rule["from"][0]["source"]["remoteIpBlocks"] = ["0.0.0.0/0"]
+    assert Judge(documents).expected(replace(right(), address=address)).verdict is verdict
 
 
 @cache
