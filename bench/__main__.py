@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-TABLES = ("serialize", "compile", "reach")
+TABLES = ("serialize", "compile", "reach", "difference", "boutique")
 
 for table in sys.argv[1:] or TABLES:
     importlib.import_module(f"bench.{table}").main()

@@ -92,6 +92,7 @@ def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome
     case.before(ground)
     absent = case.absent(ground)
     steady = [ground.as_now(c) for c in ground.callers if c.partner not in absent]
+    ground.settle(steady)
     several = [*streams(ground.lab, ground.hosts, steady), *case.subjects(ground)]
     began = time.monotonic()
     load = Load.start(ground.lab, several, rate=rate, requests=requests)
@@ -105,10 +106,10 @@ def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome
     case.after(ground)
     ground.kept.clear()
     observed = tuple(_observed(effect, several, records) for effect in happened.effects)
-    kept = [record for record in records if several[record.stream].role == "steady"]
-    return Outcome(
-        case.name, case.sentence, Figures.of(kept), observed, happened.notes, round(taken, 1), os.getloadavg()[0]
+    kept = Figures.of(
+        (record for record in records if several[record.stream].role == "steady"), [stream.name for stream in several]
     )
+    return Outcome(case.name, case.sentence, kept, observed, happened.notes, round(taken, 1), os.getloadavg()[0])
 
 
 def _observed(effect: Effect, several: Sequence[Stream], records: Iterable[Record]) -> Observed:

@@ -18,7 +18,7 @@ from lab.pki import Pair
 from lab.probe import ClientCertificate, Observation, Outcome, Probe, Protocol
 
 Contexts = Callable[[ClientCertificate | None, Protocol], ssl.SSLContext]
-ALPN: Final[Mapping[Protocol, list[str]]] = {"http": ["http/1.1"], "h2": ["h2"], "tcp": []}
+ALPN: Final[Mapping[Protocol, list[str]]] = {"http": ["http/1.1"], "h2": ["h2"], "tcp": [], "istio": ["istio"]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,9 @@ class Lab:
         netns.require()
         directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / INPUT).write_text(json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range}))
+        (directory / INPUT).write_text(
+            json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range, "outlives": outlives})
+        )
         (directory / PROGRESS).touch()
         with (directory / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(

@@ -46,12 +46,13 @@ def callers(stack: Stack, documents: Sequence[Mapping[str, Any]]) -> list[Caller
             if inbound.host in known:
                 call = next(iter(inward.own_calls(stack, inbound, known[inbound.host], cast.stranger)))
                 found.append(Caller(partner.name, "in", call.probe))
+    outwards: dict[str, list[Probe]] = {}
+    for scenario in outward.scenarios(stack, cast.remotes):
+        if scenario.kind == "outward":
+            outwards.setdefault(scenario.probe.host, []).append(scenario.probe)
     for partner in stack.partners:
-        hosts = {outbound.host for outbound in partner.outbound}
-        for scenario in outward.scenarios(stack, cast.remotes):
-            probe = scenario.probe
-            if scenario.kind == "outward" and probe.host in hosts:
-                found.append(Caller(partner.name, "out", probe))
+        hosts = dict.fromkeys(outbound.host for outbound in partner.outbound)
+        found += (Caller(partner.name, "out", probe) for host in hosts for probe in outwards.get(host, ()))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -13,6 +14,7 @@ from lab import stack as stacks
 from lab.control import Lab
 from lab.drive import Caller, callers
 from lab.identity import key
+from lab.probe import Observation
 from lab.tools import Tools, tools
 from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.partner import Partner
@@ -21,6 +23,7 @@ from partner_mesh.specs import compile_stack
 
 Document = dict[str, Any]
 WORKLOAD_CERTIFICATE: Final = "60s"  # instead of 24 h, so that workload certificates rotate during every case
+SETTLE_SECONDS: Final = 20.0
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -79,6 +82,17 @@ class Ground:
         while source in self.moved:
             source = self.moved[source]
         return replace(caller, probe=replace(caller.probe, source=source))
+
+    def settle(self, several: Sequence[Caller]) -> None:
+        """Until every one of them is answered: what the case before brought back takes effect in its own time."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while waiting := [c for c, seen in zip(several, self._asked(several), strict=True) if not seen.permitted]:
+            if time.monotonic() > deadline:
+                raise LabError(f"lab load: not answered before anything happens: {waiting[0].name}")
+            time.sleep(0.1)
+
+    def _asked(self, several: Sequence[Caller]) -> list[Observation]:
+        return self.lab.probes([caller.probe for caller in several])
 
     def objects_of(self, partner: str) -> list[Document]:
         """The objects that are there because of a partner and no other, in order of deployment."""

@@ -31,6 +31,8 @@ def _details(outcome: Outcome) -> Iterable[str]:
         bound = "" if effect.bound is None else f" (bound {effect.bound:.1f} s{'' if effect.passed else ': MISSED'})"
         yield f"{effect.what}: {_seconds(effect)}{bound}"
     yield from outcome.notes
+    if outcome.steady.repeated:
+        yield f"{outcome.steady.repeated} lines of TCP sessions were sent again, their session having been cut"
     for reason, count in sorted(outcome.steady.reasons.items()):
         yield f"lost {count}: {reason}"
 

@@ -17,12 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import yaml
-
 from lab import LabError, packet_filter, services
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane
 from lab.credentials import PUBLIC, Credentials
+from lab.definitions import definitions
 from lab.identity import key
 from lab.kubelet import Kubelet
 from lab.network import NODE, OUTSIDE, Network, run
@@ -105,7 +104,8 @@ class Session:
 
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
-        changed = [d for d in overlay(documents) if key(d) in {key(e) for e in documents}]
+        named = {key(each) for each in documents}
+        changed = [d for d in overlay(documents) if key(d) in named]
         await self.aside(lambda: self.write(changed))
         replaced = {key(d) for d in changed}
         await self._refresh([*(d for d in self.documents if key(d) not in replaced), *changed])
@@ -168,10 +168,10 @@ class Session:
         self.plane.start()
         self.api = self.plane.api()
         self.kubelet = Kubelet(self.tools, self.processes, self.api, self.directory / "pods")
-        definitions = [d for d in yaml.load_all(self.tools.crds.read_text(), Loader=yaml.CSafeLoader) if d]
-        for definition in definitions:
+        kinds = definitions(self.tools, self.documents)
+        for definition in kinds:
             self.api.apply(definition)
-        self.api.wait_established(definitions)
+        self.api.wait_established(kinds)
         first = [d for kind in FIRST for d in self.documents if d["kind"] == kind]
         self.write([d for d in first if d["kind"] != "CustomResourceDefinition"])
         self.write(list(self.credentials.secrets(self.world)))
@@ -293,7 +293,8 @@ class Session:
 
     async def surround(self, documents: Sequence[Document]) -> None:
         """All that documents suppose of the world around them, without writing them."""
-        added = [d for d in overlay(documents) if key(d) in {key(e) for e in documents}]
+        named = {key(each) for each in documents}
+        added = [d for d in overlay(documents) if key(d) in named]
         replaced = {key(d) for d in added}
         await self._refresh([*(d for d in self.documents if key(d) not in replaced), *added])
 

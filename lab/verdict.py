@@ -56,7 +56,8 @@ def _without_proxies(
     if not {"validate", "apply"} & set(wanted):
         return found
     report(f"tier{'s 1 and 2' if len(wanted) > 1 else ''}: starting an API server with istiod's webhook")
-    with tempfile.TemporaryDirectory(prefix="partner-mesh-lab-") as folder, Cluster(kit, Path(folder)) as cluster:
+    folder = tempfile.TemporaryDirectory(prefix="partner-mesh-lab-")
+    with folder as name, Cluster(kit, Path(name), documents=objects) as cluster:
         if "validate" in wanted:
             found += tiers.charts(kit, compiled.charts, cluster)
         if "apply" in wanted:

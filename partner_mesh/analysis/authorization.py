@@ -10,7 +10,14 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from partner_mesh.analysis.authentication import Principal, RequestAuthentications, Tokens, targeted
+from partner_mesh.analysis.authentication import (
+    Principal,
+    RequestAuthentications,
+    Target,
+    Tokens,
+    targeted,
+    targets,
+)
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdict
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
@@ -21,6 +28,7 @@ from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
 
 ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
+MODELLED_TARGETS: Final = ("Gateway", "Service")  # of `targetRefs`: waypoints, and what they serve
 NAMED: Final = 4  # of many policies that do not match, so many are named
 
 
@@ -95,32 +103,36 @@ class Authorizations:
         self.notes: list[Note] = []
         self._tokens = tokens
         self._policies: dict[int, Policy] = {}
+        self._attached: list[Policy] = []
         in_force: list[Resource] = []
         for resource in world.of(SECURITY, "AuthorizationPolicy"):
             if _dry_run(resource):
                 self.notes.append(Note(resource.source, f"{resource.title} is a dry run: it refuses nothing"))
+                continue
+            action = str(resource.spec.get("action") or "ALLOW")
+            if action not in (*ACTIONS, "AUDIT"):
+                self.notes.append(Note(resource.source, f"{resource.title}: action {action!r} is not one of Istio's"))
+            elif action == "AUDIT":
+                continue
             elif targeted(resource):
-                text = f"{resource.title} targets a waypoint or a Gateway API gateway, which are not modelled"
-                self.notes.append(Note(resource.source, text))
-            elif (action := str(resource.spec.get("action") or "ALLOW")) in ACTIONS:
+                self._attached.append(Policy(resource))
+                if unknown := [kind for _, kind, _ in targets(resource) if kind not in MODELLED_TARGETS]:
+                    text = f"{resource.title} targets a {unknown[0]}, which is not modelled"
+                    self.notes.append(Note(resource.source, text))
+            else:
                 in_force.append(resource)
                 self._policies[id(resource)] = Policy(resource)
-            elif action != "AUDIT":
-                self.notes.append(Note(resource.source, f"{resource.title}: action {action!r} is not one of Istio's"))
         self._selected = Selected(in_force, mesh.root_namespace)
         self.labels = self._selected.labels | tokens.labels
         self.known = bool(in_force)
-        self._exact: dict[str, set[str]] = {}
         self._patterns: dict[tuple[str, str, str], None] = {}
         self.addresses: list[AddressSet] = []
-        for policy in self._policies.values():
+        for policy in (*self._policies.values(), *self._attached):
             for _, rule in policy.rules:
-                for field, values in rule.mentioned.exact.items():
-                    self._exact.setdefault(field, set()).update(values)
                 self._patterns.update(dict.fromkeys(rule.mentioned.patterns))
                 self.addresses += rule.mentioned.addresses
         self._regions = _Regions(self.addresses)
-        self._mentions: dict[int, _Mentions] = {}
+        self._mentions: dict[int, Mentions] = {}
         self._cache: dict[Hashable, tuple[Opinion, ...]] = {}
 
     def bound(self, namespace: str, labels: Mapping[str, str]) -> Bound:
@@ -128,25 +140,38 @@ class Authorizations:
         policies = tuple(self._policies[id(each)] for each in self._selected.of(namespace, labels))
         return Bound(policies, self._tokens.of(namespace, labels))
 
-    def sides(self, peer: Peer) -> tuple[Hashable, ...]:
-        """What any rule could tell this peer from another by."""
-        found: list[Hashable] = [self._regions.of(peer.addresses), self._regions.of(peer.remote)]
-        found += [peer.token, peer.foreign_certificate, peer.claims_remote, peer.sni]
+    def attached(self, wanted: Iterable[Target]) -> tuple[Policy, ...]:
+        """The policies that name one of these (namespace, kind, name)."""
+        known = set(wanted)
+        return tuple(each for each in self._attached if known & set(targets(each.resource)))
+
+    @staticmethod
+    def names(peer: Peer) -> tuple[tuple[str, str], ...]:
+        """(field, value) of everything by which a rule may name a peer exactly."""
         principal = peer.principal
         if principal is None:
-            return tuple(found)
+            return ()
         account = f"{principal.namespace}/{principal.service_account}"
-        for field, value in (("principals", str(principal)), ("namespaces", principal.namespace),
-                             ("serviceAccounts", account)):  # fmt: skip
-            found.append(value if value in self._exact.get(field, ()) else None)
-        found += [identity_matches(*pattern, principal) for pattern in self._patterns]
-        return ("in the mesh", *found)
+        return ("principals", str(principal)), ("namespaces", principal.namespace), ("serviceAccounts", account)
 
-    def _relevant(self, bound: Bound, peer: Peer) -> tuple[Hashable, ...]:
-        """What the policies of one workload can tell this peer from another by."""
+    def unmentioned(self, peer: Peer) -> tuple[Hashable, ...]:
+        """What any policy that names neither a peer nor addresses could tell it from another by."""
+        principal = peer.principal
+        found = (peer.token, peer.foreign_certificate, peer.sni)
+        if principal is None:
+            return found
+        return (*found, tuple(identity_matches(*pattern, principal) for pattern in self._patterns))
+
+    def mentions(self, bound: Bound) -> "Mentions":
+        """What the policies of one workload mention."""
         known = self._mentions.get(id(bound.policies))
         if known is None:
-            known = self._mentions[id(bound.policies)] = _Mentions(bound.policies)
+            known = self._mentions[id(bound.policies)] = Mentions(bound.policies)
+        return known
+
+    def told_apart(self, bound: Bound, peer: Peer) -> tuple[Hashable, ...]:
+        """What the policies of one workload can tell this peer from another by."""
+        known = self.mentions(bound)
         addresses: Hashable = None
         if known.addresses:
             addresses = self._regions.of(peer.addresses), self._regions.of(peer.remote), peer.claims_remote
@@ -169,7 +194,7 @@ class Authorizations:
         """
         if not bound.policies or not ports:
             return ()
-        key = (id(bound.policies), bound.tokens.issuers, self._relevant(bound, peer), ports, http, raw, within)
+        key = (id(bound.policies), bound.tokens.issuers, self.told_apart(bound, peer), ports, http, raw, within)
         known = self._cache.get(key)
         if known is None:
             known = self._cache[key] = tuple(self._judged(bound, peer, ports, within, http=http, raw=raw))
@@ -196,7 +221,7 @@ class Authorizations:
             yield from found
 
 
-class _Mentions:
+class Mentions:
     """The identities that some policies mention: all peers that they do not mention are one to them."""
 
     def __init__(self, policies: tuple[Policy, ...]) -> None:
@@ -206,6 +231,11 @@ class _Mentions:
         self.principals = {each for rule in rules for each in rule.mentioned.exact["principals"]}
         self.namespaces = {each for rule in rules for each in rule.mentioned.exact["namespaces"]}
         self.accounts = {each for rule in rules for each in rule.mentioned.exact["serviceAccounts"]}
+        self.names = (
+            *(("principals", each) for each in sorted(self.principals)),
+            *(("namespaces", each) for each in sorted(self.namespaces)),
+            *(("serviceAccounts", each) for each in sorted(self.accounts)),
+        )
         self.patterns = tuple(dict.fromkeys(each for rule in rules for each in rule.mentioned.patterns))
         self._known: dict[Principal | None, Hashable] = {None: None}
 

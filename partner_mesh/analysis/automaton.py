@@ -14,7 +14,7 @@ Ranges = tuple[tuple[int, int], ...]  # inclusive, ascending, disjoint
 Row = tuple[tuple[int, int], ...]  # (first code point, target) ascending; each holds until the next; the first is 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Automaton:
     """A complete, minimal, canonically numbered automaton. State 0 starts. Equal languages are equal values."""
 
@@ -28,6 +28,13 @@ class Automaton:
     def __hash__(self) -> int:
         return self._hash
 
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Automaton) or self._hash != other._hash:
+            return False
+        return self.rows == other.rows and self.accepting == other.accepting
+
     def step(self, state: int, char: int) -> int:
         """The state after one more character (a code point)."""
         row = self.rows[state]
@@ -40,8 +47,14 @@ class Automaton:
 
     def after(self, word: str, state: int = 0) -> int:
         """The state after a word."""
+        rows = self.rows
         for char in word:
-            state = self.step(state, ord(char))
+            code = ord(char)
+            for first, target in rows[state]:  # `step`, without a call for each character
+                if first > code:
+                    break
+                after = target
+            state = after
         return state
 
     def accepts(self, word: str) -> bool:

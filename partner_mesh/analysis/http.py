@@ -51,9 +51,10 @@ class Requests:
     conditions: frozenset[Condition] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.hosts and self.methods and self.paths) and not any(
-            a.excludes(b) for a in self.conditions for b in self.conditions if len(self.conditions) > 1
-        )
+        if not (self.hosts and self.methods and self.paths):
+            return False
+        conditions = self.conditions
+        return len(conditions) < 2 or not any(a.excludes(b) for a in conditions for b in conditions)
 
     def __and__(self, other: "Requests") -> "Requests":
         hosts = self.hosts & other.hosts
@@ -103,6 +104,7 @@ class Requests:
         return shown
 
 
+EVERYTHING: Final = Requests()
 NOTHING: Final = Requests(StringSet.NONE, StringSet.NONE, StringSet.NONE)
 
 
@@ -130,9 +132,9 @@ class HttpSet:
         return bool(self.boxes)
 
     def __and__(self, other: "HttpSet") -> "HttpSet":
-        if self is other or other == HttpSet.ALL:
+        if self is other or other is HttpSet.ALL or not self.boxes:
             return self
-        if self == HttpSet.ALL:
+        if self is HttpSet.ALL or not other.boxes:
             return other
         return of(a & b for a, b in _overlapping(self.boxes, other.boxes))
 
@@ -146,7 +148,7 @@ class HttpSet:
     def __sub__(self, other: "HttpSet") -> "HttpSet":
         if not other or not self:
             return self
-        if other in (HttpSet.ALL, self):
+        if other is HttpSet.ALL or other == self:
             return HttpSet.NONE
         left: list[Requests] = []
         by_host = _ByHost(other.boxes)
@@ -172,20 +174,23 @@ class HttpSet:
     @classmethod
     def union(cls, sets: Iterable["HttpSet"]) -> "HttpSet":
         """All of them together."""
-        return of(box for each in sets for box in each.boxes)
+        found = list(dict.fromkeys(each for each in sets if each.boxes))
+        if len(found) < 2:  # each set is kept as `of` leaves it
+            return found[0] if found else HttpSet.NONE
+        return of(box for each in found for box in each.boxes)
 
 
 def of(boxes: Iterable[Requests]) -> HttpSet:
     """The boxes as a set: empty and covered ones gone, those that differ in one field only put together."""
-    kept = list(dict.fromkeys(box for box in boxes if box))
+    kept = [box for box in boxes if box]
     if len(kept) > 1:
-        kept = _uncovered(kept)
+        kept = _uncovered(list(dict.fromkeys(kept)))
     while len(kept) > 1:
         merged = _joined(kept)
         if len(merged) == len(kept):
             break
         kept = _uncovered(merged)
-    if len(kept) == 1 and kept[0] == Requests():
+    if len(kept) == 1 and kept[0] == EVERYTHING:
         return HttpSet.ALL
     return HttpSet(tuple(kept))
 
@@ -258,5 +263,5 @@ def _overlapping(left: Iterable[Requests], right: tuple[Requests, ...]) -> Itera
             yield box, other
 
 
-HttpSet.ALL = HttpSet((Requests(),))
+HttpSet.ALL = HttpSet((EVERYTHING,))
 HttpSet.NONE = HttpSet()

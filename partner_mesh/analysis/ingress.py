@@ -1,7 +1,8 @@
 """What Ingress and Route objects open, where the controller that serves them is not among the workloads."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from partner_mesh.analysis.kinds import Alike, BothSides, Kinds
 from partner_mesh.analysis.layers import (
     ROUTE,
     Because,
@@ -12,6 +13,7 @@ from partner_mesh.analysis.layers import (
 )
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Backend, World
+from partner_mesh.analysis.universe import Universe
 
 _NO_ROUTE = Because(ROUTE, "no Ingress or Route leads here")
 
@@ -30,9 +32,15 @@ class IngressLayer:
         """The controller, if there is anything for it to serve."""
         return (IngressController(),) if self._backends else ()
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
-        """The controller, each workload that something leads to, and everybody else."""
-        return endpoint if endpoint in self._backends or isinstance(endpoint, IngressController) else None
+    def kinds(self, universe: Universe) -> Kinds:
+        """Sources by whether they are the controller; destinations by what leads to them."""
+        if not self._backends:
+            return Alike()
+        return BothSides(
+            universe,
+            lambda endpoint: isinstance(endpoint, IngressController),
+            lambda endpoint: endpoint if endpoint in self._backends else None,
+        )
 
     def address_sets(self) -> Iterator[AddressSet]:
         """None: an Ingress speaks of names."""

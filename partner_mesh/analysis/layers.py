@@ -6,13 +6,17 @@ request) at once. Every layer must agree: a refusal needs no second opinion, and
 `unknown` unless another refuses.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
+
+if TYPE_CHECKING:  # both number the endpoints that are declared here
+    from partner_mesh.analysis.kinds import Kinds
+    from partner_mesh.analysis.universe import Universe
 
 # Names of the layers, as results show them, in the order in which they are asked.
 SECURITY_GROUP: Final = "security group"
@@ -188,8 +192,8 @@ class Layer(Protocol):
         """Callers that this layer knows besides workloads and addresses: partners, for example."""
         ...
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
-        """Endpoints of equal answers are interchangeable for this layer, as source and as destination."""
+    def kinds(self, universe: "Universe") -> "Kinds":
+        """What the layer tells apart among the endpoints of a universe."""
         ...
 
     def address_sets(self) -> Iterable[AddressSet]:

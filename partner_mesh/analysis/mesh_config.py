@@ -37,6 +37,7 @@ class MeshConfig:
     trusted_proxies: int = 0  # defaultConfig.gatewayTopology.numTrustedProxies
     providers: Mapping[str, str] = field(default_factory=dict)  # extension provider → its kind, "envoyExtAuthzHttp"
     gateways_in_own_namespace: bool = False  # istiod's PILOT_SCOPE_GATEWAY_TO_NAMESPACE
+    hbone: bool = False  # defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE: sidecars and gateways speak it
     notes: tuple[Note, ...] = ()
 
 
@@ -81,6 +82,7 @@ def mesh_config(world: World) -> MeshConfig:
             if isinstance(each, Mapping) and each.get("name")
         },
         _scoped(world),
+        _mapping(_mapping(mesh.get("defaultConfig")).get("proxyMetadata")).get("ISTIO_META_ENABLE_HBONE") == "true",
         tuple(notes),
     )
 

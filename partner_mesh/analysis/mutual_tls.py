@@ -6,11 +6,15 @@ from typing import Final
 
 from partner_mesh.analysis.authentication import DISABLE, STRICT, PeerModes
 from partner_mesh.analysis.gateways import OWN_PORTS, GatewayProxy, Server, refusing
+from partner_mesh.analysis.kinds import Alike, BothSides, Kinds
 from partner_mesh.analysis.layers import MUTUAL_TLS, ROUTE, Because, Endpoint, Opinion, Verdict, Workload
 from partner_mesh.analysis.mesh import Bond, MeshLayer
+from partner_mesh.analysis.mesh_kinds import Called
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import PortSet
+from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.waypoints import HBONE, Waypoint
 
 PLAINTEXT: Final = "plaintext"
 
@@ -20,21 +24,19 @@ class MutualTlsLayer(MeshLayer):
 
     name = MUTUAL_TLS
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
-        """By identity, by what is asked for, and by the rules that change how one calls."""
+    def kinds(self, universe: Universe) -> Kinds:
+        """Sources by whether they have an identity; destinations by what they ask for."""
         if not self.mesh.present:
-            return None
+            return Alike()
+        return Called(self.mesh, universe, BothSides(universe, self.mesh.in_mesh, self._asks))
+
+    def _asks(self, endpoint: Endpoint) -> Hashable:
         if not isinstance(endpoint, Workload):
-            return type(endpoint).__name__
+            return None
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
-        kind = (self.mesh.in_mesh(endpoint), bond.proxied, bond.ambient, gateway, bond.modes.signature, bond.excluded)
-        return (kind, self._calls(bond)) if self.mesh.tls_is_changed else kind
-
-    def _calls(self, bond: Bond) -> Hashable:
-        """What DestinationRules can tell workloads apart by."""
-        hosts = self.mesh.registry.of_workload.get(id(bond.pods), ()) if self.mesh.changes_tls(bond) else ()
-        return bond.pods.namespace, tuple(id(each) for each in hosts)
+        way = bond.waypoint is not None
+        return bond.proxied, bond.ambient, way, gateway, bond.modes.signature, bond.excluded
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the destination's proxy demands of the source."""
@@ -44,9 +46,19 @@ class MutualTlsLayer(MeshLayer):
         bond = self.mesh.bond(destination)
         if bond.gateway is not None:
             return tuple(self._at_gateway(source, bond.gateway, ports))
+        if bond.waypoint is not None:
+            return tuple(self._at_waypoint(source, bond.waypoint, ports & HBONE))
+        if bond.ambient:  # ztunnel heeds the same modes; a sidecar's exclusions are nothing to it
+            return tuple(self._at_sidecar(source, bond, ports))
         if not bond.proxied:
             return ()
         return tuple(self._at_sidecar(source, bond, ports - bond.excluded))
+
+    def _at_waypoint(self, source: Endpoint, waypoint: Waypoint, ports: PortSet) -> Iterable[Opinion]:
+        if ports and not self.mesh.in_mesh(source):
+            reason = "HBONE is mutual TLS: a waypoint hears nobody without an identity of the mesh"
+            because = (Because.of(MUTUAL_TLS, waypoint.pods.resource, reason),)
+            yield Opinion(MUTUAL_TLS, Verdict.DENIED, ports, because)
 
     def _at_sidecar(self, source: Endpoint, bond: Bond, ports: PortSet) -> Iterable[Opinion]:
         identified = self.mesh.in_mesh(source)

@@ -69,6 +69,10 @@ def narrowed(
     partners |= kept
     both = (*before.resources, *after.resources)
     touched = _touched(each for each in both if each.labels.get(PARTNER_LABEL) in partners)
+    # Whose CA signs for another's clients too, is met at both hosts.
+    while touched is not None and (sharing := _sharing(both, touched.credentials) - partners):
+        partners |= sharing
+        touched = _touched(each for each in both if each.labels.get(PARTNER_LABEL) in partners)
     if touched is None or not all(_confined(each) for each in read):
         return None
     if any(each.kind == "Pod" for each in both):  # running Pods have addresses, which blocks may mean
@@ -83,6 +87,17 @@ def narrowed(
     }
     left_out -= _examples(each for each in after.resources if each.key in left_out)
     return Narrowed(_without(before, left_out), _without(after, left_out), read)
+
+
+def _sharing(resources: Iterable[Resource], credentials: set[str]) -> set[str]:
+    """The partners who are asked for certificates of one of these CAs."""
+    return {
+        each.labels[PARTNER_LABEL]
+        for each in resources
+        if each.kind == "Gateway" and PARTNER_LABEL in each.labels
+        for server in _mappings(each.spec.get("servers"))
+        if str(_mapping(server.get("tls")).get("credentialName") or "") in credentials - {""}
+    }
 
 
 def _examples(left_out: Iterable[Resource]) -> set[tuple[str, str, str, str]]:

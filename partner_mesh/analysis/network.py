@@ -5,7 +5,7 @@ source's policies and in by the destination's. Evaluation is by workload and dir
 of all peers at once, as masks, what is decided, and a row joins one source's table with the destinations' tables.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -62,10 +62,6 @@ class NetworkLayer:
         self.world = world
         self.notes: list[Note] = []
         self._bound: _Bound | None = None
-
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
-        """Every endpoint is its own: grouping happens inside, row by row."""
-        return endpoint
 
     def endpoints(self) -> Sequence[Endpoint]:
         """No callers of its own."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from partner_mesh.analysis.kinds import Alike, BothSides, Kinds
 from partner_mesh.analysis.layers import (
     PRIMARY_NETWORK,
     Because,
@@ -26,6 +27,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.selectors import LabelIndex, SelectorError, label_selector
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.universe import Universe
 
 GROUP: Final = "k8s.ovn.org"
 LABEL: Final = "k8s.ovn.org/primary-user-defined-network"
@@ -86,14 +88,18 @@ class PrimaryNetworkLayer:
         """None: a network's own addresses mean nothing outside it."""
         yield from ()
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
+    def kinds(self, universe: Universe) -> Kinds:
         """Workloads by their home, the ingress controller, and everybody else."""
         if not self._networks and not self._doubts:
-            return None
+            return Alike()
+        return BothSides(universe, self._trait, self._trait)
+
+    def _trait(self, endpoint: Endpoint) -> Hashable:
         if isinstance(endpoint, Workload):
             home = self.home(endpoint)
-            return home.network and home.network.title, home.doubt, home.on_node, home.opened, home.name_server
-        return IngressController if isinstance(endpoint, IngressController) else None
+            place = endpoint.namespace if home.doubt else ""  # of two in doubt it counts whether they are in one
+            return home.network and home.network.title, home.doubt, place, home.on_node, home.opened, home.name_server
+        return isinstance(endpoint, IngressController)
 
     def home(self, workload: Workload) -> Home:
         """Where a workload calls from, and what of it is open to others."""

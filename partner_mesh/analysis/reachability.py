@@ -5,8 +5,9 @@ later one refuses; what every layer lets pass is allowed. The network layer is a
 destinations at once; only what it leaves open is put to the layers that look closer, once for each kind of pair.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
 from partner_mesh.analysis.egress_registry import RegistryLayer
@@ -33,7 +34,8 @@ from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
-from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.tunnels import TunnelledGroups, TunnelledNetwork, Tunnels
+from partner_mesh.analysis.universe import Universe, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,34 @@ class _State:
 
     refused: Decisions
     left: tuple[_Open, ...]
+
+
+class _Usual:
+    """What the network layer usually says: refused for good, and still open."""
+
+    def __init__(self, closed: list[tuple[Mask, Decisions]], still_open: list[tuple[Mask, _State]]) -> None:
+        self.open = still_open
+        self._closed = closed
+        self._all = union(mask for mask, _ in closed)
+
+    @cached_property
+    def _where(self) -> dict[int, int]:
+        """Position → the closed group that it is in."""
+        return {each: number for number, (mask, _) in enumerate(self._closed) for each in positions(mask)}
+
+    def closed(self, kept: Mask) -> list[tuple[Mask, Decisions]]:
+        """The refusals of some destinations. Where only a few are left out, all other groups are shared as they are."""
+        gone = self._all & ~kept
+        if gone.bit_count() * 4 > len(self._closed):
+            return [(both, decisions) for mask, decisions in self._closed if (both := mask & kept)]
+        found = list(self._closed)
+        for number in sorted({self._where[each] for each in positions(gone)}, reverse=True):
+            mask, decisions = found[number]
+            if both := mask & kept:
+                found[number] = both, decisions
+            else:
+                del found[number]
+        return found
 
 
 _ALL_OPEN = _State((), (_Open(PortSet.ALL, None, ()),))
@@ -105,40 +135,40 @@ def decided(state: _State) -> Decisions:
 class Reach:
     """All questions about one world. Layers after the network layer are asked in the order given."""
 
-    def __init__(self, world: World, layers: Sequence[Layer] = ()) -> None:
+    def __init__(self, world: World, layers: Sequence[Layer] = (), network: NetworkLayer | None = None) -> None:
         self.world = world
-        self.network = NetworkLayer(world)
+        self.network = network if network is not None else NetworkLayer(world)
         self.layers: tuple[Layer, ...] = tuple(layers)
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
         self.further = FurtherNetworks(self.universe, self._in_mesh)
-        self._answers: dict[tuple[int, int, int, PortSet], Sequence[Opinion]] = {}
+        self._answers: dict[tuple[int, Hashable, int], Sequence[Opinion]] = {}
+        self._open_ports: dict[int, tuple[_State, PortSet, int]] = {}
+        self._numbers: dict[PortSet, int] = {}
         # By identity; the values hold what the keys mean, so that no identity is used twice.
         self._states: dict[int, _State] = {}
-        self._shared: dict[tuple[int, PortSet], tuple[list[tuple[Mask, Decisions]], list[tuple[Mask, _State]]]] = {}
+        self._shared: dict[tuple[int, PortSet], _Usual] = {}
         self._decisions: dict[tuple[int, PortSet], tuple[_State, Decisions]] = {}
         self._further: dict[tuple[int, int], tuple[_State, Sequence[Opinion], _State]] = {}
-        self._kinds = [self._numbered(layer) for layer in self.layers]
-        self._alike = [len(set(kinds)) == 1 for kinds in self._kinds]
+        self._kinds = [layer.kinds(self.universe) for layer in self.layers]
 
     @classmethod
     def of(cls, loaded: Loaded) -> "Reach":
         """With every layer there is."""
         world = World(loaded)
-        return cls(world, layers_of(world))
+        mesh = Mesh(world)
+        tunnels = Tunnels(mesh)
+        groups: Layer = TunnelledGroups(world, tunnels) if tunnels.there_are else SecurityGroupLayer(world)
+        layers = [IngressLayer(world), PrimaryNetworkLayer(world), groups, *mesh_layers(mesh)]
+        return cls(world, layers, TunnelledNetwork(world, tunnels) if tunnels.there_are else None)
 
     def _endpoints(self) -> list[Endpoint]:
         """Workloads, the parts of the outside that some layer tells apart, then the layers' own callers."""
         own = list(dict.fromkeys(each for layer in self.layers for each in layer.endpoints()))
-        named = [each for layer in (self.network, *self.layers) for each in layer.address_sets()]
+        named = [*self.network.address_sets(), *(each for layer in self.layers for each in layer.address_sets())]
         named += [each.addresses for each in own if isinstance(each, Partner)]
         outside = [part for family in (AddressSet.V4, AddressSet.V6) for part in atoms(named, family)]
         return [*self.world.workloads, *map(Addresses, outside), *own]
-
-    def _numbered(self, layer: Layer) -> list[int]:
-        """For each endpoint the number of its kind: those of one kind get the same opinions of this layer."""
-        numbers: dict[object, int] = {}
-        return [numbers.setdefault(layer.distinguishes(each), len(numbers)) for each in self.universe.endpoints]
 
     def _in_mesh(self, endpoint: Endpoint) -> bool:
         meshes = [each.mesh for each in self.layers if isinstance(each, RegistryLayer)]
@@ -180,10 +210,10 @@ class Reach:
 
     def _row(self, source: int, wanted: Mask, ports: PortSet) -> Row:
         row = self.network.row(source)
-        closed, still_open = self._usual(row.usual, ports)
+        usual = self._usual(row.usual, ports)
         kept = wanted & ~row.except_for
-        found = [(both, decisions) for mask, decisions in closed if (both := mask & kept)]
-        begun = [(both, state) for mask, state in still_open if (both := mask & kept)]
+        found = usual.closed(kept)
+        begun = [(both, state) for mask, state in usual.open if (both := mask & kept)]
         begun += [(both, self._begun(opinions)) for mask, opinions in row.special if (both := mask & wanted)]
         masks: dict[int, Mask] = {}  # decisions, by identity: they are made once for each kind of answer
         meaning: dict[int, Decisions] = {}
@@ -195,7 +225,7 @@ class Reach:
         found += [(mask, meaning[each]) for each, mask in masks.items() if meaning[each]]
         return tuple(found)
 
-    def _usual(self, groups: Groups, ports: PortSet) -> tuple[list[tuple[Mask, Decisions]], list[tuple[Mask, _State]]]:
+    def _usual(self, groups: Groups, ports: PortSet) -> "_Usual":
         """What the network layer usually says, decided where it refuses everything, and what it leaves open."""
         key = (id(groups), ports)
         if key not in self._shared:
@@ -207,7 +237,7 @@ class Reach:
                     still_open.append((mask, state))
                 elif decisions := self._decided(state, ports):
                     closed.append((mask, decisions))
-            self._shared[key] = closed, still_open
+            self._shared[key] = _Usual(closed, still_open)
         return self._shared[key]
 
     def _begun(self, opinions: tuple[Opinion, ...]) -> _State:
@@ -231,45 +261,45 @@ class Reach:
             self._further[key] = before, opinions, asked(before, opinions)
         return self._further[key][2]
 
-    def _closer(self, source: int, group: Mask, state: _State) -> Iterator[tuple[Mask, _State]]:
-        """The group parted by what the other layers say, each layer asked once for each kind of destination."""
+    def _closer(self, source: int, group: Mask, state: _State) -> Iterable[tuple[Mask, _State]]:
+        """The group parted by what the other layers say, each layer asked once for each kind of pair."""
+        endpoints = self.universe.endpoints
         parts = [(group, state)]
         for number, layer in enumerate(self.layers):
-            after: list[tuple[Mask, _State]] = []
+            after: dict[int, Mask] = {}  # states, by identity
+            meaning: dict[int, _State] = {}
             for mask, before in parts:
                 if not before.left:
-                    after.append((mask, before))
+                    after[id(before)], meaning[id(before)] = after.get(id(before), 0) | mask, before
                     continue
-                for kind, members in self._parted(number, mask):
-                    key = (number, self._kinds[number][source], kind, PortSet.union(each.ports for each in before.left))
-                    if key not in self._answers:
-                        endpoints, first = self.universe.endpoints, (members & -members).bit_length() - 1
-                        self._answers[key] = tuple(layer.opinions(endpoints[source], endpoints[first], key[3]))
-                    opinions = self._answers[key]
-                    after.append((members, self._asked(before, opinions)))
-            parts = after
-        yield from parts
+                ports, ports_number = self._ports(before)
+                for kind, members in self._kinds[number].parts(source, mask):
+                    key = (number, kind, ports_number)
+                    opinions = self._answers.get(key)
+                    if opinions is None:
+                        first = (members & -members).bit_length() - 1
+                        opinions = tuple(layer.opinions(endpoints[source], endpoints[first], ports))
+                        self._answers[key] = opinions
+                    state = self._asked(before, opinions)
+                    after[id(state)] = after.get(id(state), 0) | members
+                    meaning[id(state)] = state
+            parts = [(mask, meaning[each]) for each, mask in after.items()]
+        return parts
 
-    def _parted(self, number: int, mask: Mask) -> Iterator[tuple[int, Mask]]:
-        if self._alike[number]:
-            yield 0, mask
-            return
-        kinds: dict[int, list[int]] = {}
-        for position in positions(mask):
-            kinds.setdefault(self._kinds[number][position], []).append(position)
-        for kind, members in kinds.items():
-            yield kind, mask_of(members)
+    def _ports(self, state: _State) -> tuple[PortSet, int]:
+        """The ports that are still open, and a number for them: a layer is asked of those only."""
+        known = self._open_ports.get(id(state))
+        if known is None:
+            ports = PortSet.union(each.ports for each in state.left)
+            known = state, ports, self._numbers.setdefault(ports, len(self._numbers))
+            self._open_ports[id(state)] = known
+        return known[1], known[2]
 
 
 def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
     for each in decisions:
         if both := each.ports & ports:
             yield replace(each, ports=both)
-
-
-def layers_of(world: World) -> list[Layer]:
-    """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world), PrimaryNetworkLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
 
 
 def mesh_layers(mesh: Mesh) -> list[Layer]:

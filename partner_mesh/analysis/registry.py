@@ -163,6 +163,8 @@ def _of_entry(resource: Resource, mesh: MeshConfig) -> Iterable[Host]:
         )
         for each in items(spec.get("ports"))
         if isinstance(each, Mapping) and isinstance(each.get("number"), int)
+        # No proxy is told of a UDP port (istio `pilot/pkg/networking/core/cluster.go`).
+        if str(each.get("protocol") or "").upper() != "UDP"
     )
     for name in items(spec.get("hosts")):
         yield Host(

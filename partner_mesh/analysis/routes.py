@@ -63,11 +63,12 @@ class Proxy:
 class VirtualServices:
     """All VirtualService objects, by the gateway that they bind and by host."""
 
-    def __init__(self, world: World, mesh: MeshConfig) -> None:
+    def __init__(self, world: World, mesh: MeshConfig, converted: Iterable[Resource] = ()) -> None:
         self.mesh = mesh
         self._exact: dict[tuple[str, str], list[Resource]] = {}
         self._wild: dict[str, list[tuple[str, Resource]]] = {}
-        self.all = sorted(world.of(NETWORKING, "VirtualService"), key=lambda each: (each.name, each.namespace))
+        listed = [*world.of(NETWORKING, "VirtualService"), *converted]
+        self.all = sorted(listed, key=lambda each: (each.name, each.namespace))
         for resource in self.all:
             for gateway in gateways_of(resource):
                 for host in hosts_of(resource):
@@ -186,6 +187,8 @@ def _entry(resource: Resource, route: Mapping[str, Any], match: Mapping[str, Any
         fate = "response"
     elif "delegate" in route:
         fate, reason = "unknown", "a delegate VirtualService is not modelled"
+    elif "unmodelled" in route:  # of another API's route that was converted into this one
+        fate, reason = "unknown", str(route["unmodelled"])
     elif not targets:
         fate, reason = "unknown", "the route leads nowhere"
     rewrite = Rewrite()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from partner_mesh.analysis.kinds import Alike, Grouped, Kinds, Parts
 from partner_mesh.analysis.layers import (
     SECURITY_GROUP,
     Addresses,
@@ -29,9 +30,10 @@ from partner_mesh.analysis.layers import (
     Workload,
 )
 from partner_mesh.analysis.resources import Note, Resource
-from partner_mesh.analysis.selectors import Selector, SelectorError, label_selector, selects
+from partner_mesh.analysis.selectors import Mask, Selector, SelectorError, label_selector, mask_of, selects
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.universe import Universe, union
 from partner_mesh.analysis.written import items, mapping
 
 DOCUMENTS: Final = "ec2.partner-mesh.dev"
@@ -113,14 +115,24 @@ class SecurityGroupLayer:
         for group in self._groups.values():
             yield from (rule.addresses for rule in (*group.ingress, *group.egress) if rule.addresses)
 
-    def distinguishes(self, endpoint: Endpoint) -> Hashable:
-        """Workloads by their groups and nodes, addresses by themselves."""
-        if isinstance(endpoint, Workload):
-            pods = self.world.workloads[endpoint]
-            held = self._held.get(endpoint)
-            groups = (held.ids, held.trouble, held.policies) if held is not None and held.trouble else held and held.ids
-            return groups, tuple(sorted(pods.node_selector.items())), pods.addresses
-        return endpoint if self._held else None
+    def kinds(self, universe: Universe) -> Kinds:
+        """Workloads by their groups and nodes, addresses by themselves, each where the other end can tell."""
+        return _Sides(self, universe) if self._held else Alike()
+
+    def held(self, endpoint: Endpoint) -> Held | None:
+        """The groups of a workload; None where it has none of its own."""
+        return self._held.get(endpoint)
+
+    def refuses_all(self, source: Endpoint, destination: Endpoint) -> bool:
+        """Whether the source's groups let nothing out to a destination, whatever awaits it there."""
+        held = self._held.get(source)
+        said = self._side(held, "egress", destination, PortSet.ALL) if held is not None else []
+        return bool(said) and all(each.verdict is Verdict.DENIED for each in said)
+
+    def hears_addresses(self, held: Held) -> bool:
+        """Whether some rule into these groups can mean an end outside by its address, or one that a balancer admits."""
+        rules = [rule for group in held.groups for rule in group.ingress]
+        return any(rule.addresses or rule.trouble or not rule.groups.isdisjoint(self._fronts) for rule in rules)
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """Out of the source's groups and into the destination's; nothing where neither end has groups."""
@@ -134,8 +146,8 @@ class SecurityGroupLayer:
         ]
         if not sides:
             return ()
-        opinions = sides[0] if len(sides) == 1 else list(_both(*sides))
-        if self._apart(source, destination):
+        opinions = sides[0] if len(sides) == 1 else _both(*sides)
+        if self.apart(source, destination):
             return opinions
         return [_doubted(each) if each.verdict is Verdict.DENIED else each for each in opinions]
 
@@ -152,7 +164,7 @@ class SecurityGroupLayer:
     def _unheld(self) -> list[tuple[str, Group]]:
         return [(name, group) for name, group in self._groups.items() if name not in self._used]
 
-    def _apart(self, source: Endpoint, destination: Endpoint) -> bool:
+    def apart(self, source: Endpoint, destination: Endpoint) -> bool:
         """Whether the ends are never on one node."""
         if not (isinstance(source, Workload) and isinstance(destination, Workload)):
             return True
@@ -197,6 +209,11 @@ class SecurityGroupLayer:
         if held is not None:
             return held.ids
         return self._strange if isinstance(other, Workload) else ()
+
+    @cached_property
+    def _fronts(self) -> frozenset[str]:
+        """The groups that no pod holds and that admit addresses: load balancers', as far as can be told."""
+        return frozenset(name for name, group in self._unheld if any(rule.addresses for rule in group.ingress))
 
     @cached_property
     def _nodes(self) -> frozenset[str]:
@@ -296,6 +313,72 @@ class SecurityGroupLayer:
         return found
 
 
+class _Sides:
+    """To a source whose groups let nothing out to them, destinations are one kind; to those that no rule can tell
+    apart by address, outsiders are.
+    """
+
+    def __init__(self, layer: SecurityGroupLayer, universe: Universe) -> None:
+        self.layer = layer
+        self.endpoints = universe.endpoints
+        self._held = [layer.held(each) for each in universe.endpoints]
+        self._whole = Grouped(map(self._trait, range(len(universe.endpoints)), universe.pods))
+        self._nodes = Grouped(tuple(sorted(pods.node_selector.items())) if pods else () for pods in universe.pods)
+        holders: dict[str, list[int]] = {}
+        for position, held in enumerate(self._held):
+            for each in held.ids if held is not None else ():
+                holders.setdefault(each, []).append(position)
+        self._holders = {group: mask_of(members) for group, members in holders.items()}
+        # Pods that a rule can mean by the name of a group only: their addresses are not known.
+        self._nameable = mask_of(
+            position
+            for position, (held, pods) in enumerate(zip(self._held, universe.pods, strict=True))
+            if held is not None and pods is not None and not pods.addresses
+        )
+        self._deaf = mask_of(
+            position for position, held in enumerate(self._held) if held is None or not layer.hears_addresses(held)
+        )
+        self._workloads = universe.workloads
+
+    def _trait(self, position: int, pods: Pods | None) -> Hashable:
+        if pods is None:
+            return self.endpoints[position]
+        held = self._held[position]
+        groups = (held.ids, held.trouble, held.policies) if held is not None and held.trouble else held and held.ids
+        return groups, tuple(sorted(pods.node_selector.items())), pods.addresses
+
+    def parts(self, source: int, mask: Mask) -> Parts:
+        """See `Kinds`."""
+        held, kind = self._held[source], self._whole.numbers[source]
+        if held is not None:
+            named = union(
+                self._holders.get(name, 0) for group in held.groups for rule in group.egress for name in rule.groups
+            )
+            beyond = mask & self._nameable & ~named
+            if beyond and self.layer.refuses_all(self.endpoints[source], self.endpoints[_first(beyond)]):
+                mask &= ~beyond
+                yield from self._refused(source, beyond)
+        elif not self._workloads >> source & 1:
+            deaf = mask & self._deaf
+            mask &= ~deaf
+            for number, members in self._whole.split(deaf):
+                yield ("outside", number), members
+        for number, members in self._whole.split(mask):
+            yield (kind, number), members
+
+    def _refused(self, source: int, mask: Mask) -> Parts:
+        """Two on one node may talk all the same: whether they can be there is all that is left to tell."""
+        found: dict[bool, Mask] = {}
+        for _, members in self._nodes.split(mask):
+            apart = self.layer.apart(self.endpoints[source], self.endpoints[_first(members)])
+            found[apart] = found.get(apart, 0) | members
+        return (((self._whole.numbers[source], "refused", apart), members) for apart, members in found.items())
+
+
+def _first(mask: Mask) -> int:
+    return (mask & -mask).bit_length() - 1
+
+
 def _addresses(endpoint: Endpoint, world: World) -> AddressSet:
     if isinstance(endpoint, Workload):
         return world.workloads[endpoint].addresses
@@ -329,8 +412,17 @@ def _ports(rule: Mapping[str, Any]) -> PortSet:
     return PortSet.protocol(protocol) if (first, last) == (-1, -1) else PortSet.range(protocol, first, last)
 
 
-def _both(left: Sequence[Opinion], right: Sequence[Opinion]) -> Iterator[Opinion]:
+def _both(left: Sequence[Opinion], right: Sequence[Opinion]) -> list[Opinion]:
     """Each side must let the connection pass; of a refusal and a doubt the refusal counts."""
+    found: dict[tuple[Verdict, tuple[Because, ...]], list[PortSet]] = {}
+    for each in _pieces(left, right):
+        found.setdefault((each.verdict, each.because), []).append(each.ports)
+    return [
+        Opinion(SECURITY_GROUP, verdict, PortSet.union(ports), because) for (verdict, because), ports in found.items()
+    ]
+
+
+def _pieces(left: Sequence[Opinion], right: Sequence[Opinion]) -> Iterator[Opinion]:
     for one in left:
         for other in right:
             ports = one.ports & other.ports

@@ -69,6 +69,17 @@ def difference(left: Intervals, right: Intervals) -> Intervals:
     return tuple(found)
 
 
+def contains(outer: Intervals, inner: Intervals) -> bool:
+    """Whether each interval of `inner` lies in one of `outer`: as these never touch, it cannot lie in two."""
+    at = 0
+    for low, high in inner:
+        while at < len(outer) and outer[at][1] < low:
+            at += 1
+        if at == len(outer) or outer[at][0] > low or outer[at][1] < high:
+            return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _IntervalSet:
     """The set operations that ports and addresses share."""
@@ -95,7 +106,7 @@ class _IntervalSet:
         return type(self)(difference(self.intervals, other.intervals))
 
     def __le__(self, other: Self) -> bool:
-        return not difference(self.intervals, other.intervals)
+        return contains(other.intervals, self.intervals)
 
     def __bool__(self) -> bool:
         return bool(self.intervals)

@@ -35,9 +35,9 @@ class StringSet:
         return word in self.literals if self.language is None else self.language.accepts(word)
 
     def __and__(self, other: "StringSet") -> "StringSet":
-        if other in (self, StringSet.ALL):
+        if self is other or other is StringSet.ALL or other == self:
             return self
-        if self == StringSet.ALL:
+        if self is StringSet.ALL:
             return other
         if self.language is None:
             return _literals(word for word in self.literals if word in other)
@@ -194,6 +194,9 @@ def bare_hosts(hosts: StringSet) -> tuple[str, ...] | None:
     name = _one_host(hosts.language)
     if name is not None:
         return (name,)
+    again = hosts.language.step(0, ord("a"))
+    if again in hosts.language.accepting and hosts.language.step(again, ord("a")) == again:
+        return None  # `a`, `aa`, `aaa`, …: everything but some hosts is asked about often, and is no short list
     names = {each.partition(":")[0] for each in hosts.patterns()}
     plain = all("*" not in each and each[:1] not in ("!", "~", "") for each in names)
     return tuple(sorted(names)) if plain else None

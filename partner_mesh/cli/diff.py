@@ -38,6 +38,10 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
     config_dir: ConfigDir = Path(),
     output: Page = PageFormat.TEXT,
     fail_on: Annotated[Gate, typer.Option("--fail-on", help="Status 1 for such changes of access.")] = Gate.NEVER,
+    layers: Annotated[
+        bool | None,
+        typer.Option("--layers/--no-layers", help="Ask each layer alone too. [default: where that is cheap]"),
+    ] = None,
     artefact: Artefact = "",
     max_bytes: MaxBytes = diff_markdown.ROOM,
 ) -> None:
@@ -51,13 +55,13 @@ def diff(  # noqa: PLR0917 - typer makes options of arguments
         raise Refusal("name one of STACK and --manifests DIR")
     if manifests is not None:
         found = reference.folder_sides(against, manifests, context)
-        comparison = compared(found.before, found.after, subject=str(manifests), against=found.title)
+        comparison = compared(found.before, found.after, subject=str(manifests), against=found.title, layers=layers)
     else:
         config = read(stack or "", config_dir, json=output is PageFormat.JSON)
         found = reference.sides(against, config, config_dir, context)
         transitions = _transitions(found.stack, config) if found.stack is not None else ()
         comparison = compared(
-            found.before, found.after, subject=str(stack), against=found.title, transitions=transitions
+            found.before, found.after, subject=str(stack), against=found.title, layers=layers, transitions=transitions
         )
     sys.stdout.write(shown(comparison, output, artefact, max_bytes))
     if comparison.transitions or _gated(comparison, fail_on):
@@ -77,7 +81,8 @@ def _gated(comparison: Comparison, fail_on: Gate) -> bool:
         Gate.LOST: (Change.LOST,),
         Gate.ANY: tuple(Change),
     }[fail_on]
-    return any(each.change in wanted for each in comparison.accesses)
+    changes = [each.change for each in comparison.accesses] + [each.change for each in comparison.handshakes]
+    return any(each in wanted for each in changes)
 
 
 def shown(comparison: Comparison, output: PageFormat, artefact: str, max_bytes: int) -> str:

@@ -119,11 +119,6 @@ def test_extensions_make_the_answer_unknown(extra: str, expected: str) -> None:
     assert answer(documents(STRICT + "\n---\n" + extra))[0] == expected
 
 
-def test_ambient_workloads_with_policies_are_unknown() -> None:
-    found = documents(PERMIT_A, b={"istio.io/dataplane-mode": "ambient"})
-    assert answer(found)[0] == "unknown"
-
-
 CLOSED = """
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}

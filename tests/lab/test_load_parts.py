@@ -231,6 +231,34 @@ def test_a_caller_of_another_protocol_gets_its_answers(
     assert {record.status for record in asyncio.run(both())} == {200}
 
 
+def test_a_line_whose_session_is_cut_is_sent_once_more_and_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lab.load._listen", _finished)
+    monkeypatch.setattr("lab.client.inside", lambda _: __import__("contextlib").nullcontext())
+
+    async def cut_at_the_third() -> list[Record]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for _ in range(2):
+                await reader.readline()
+                writer.write(b"{}\n")
+            await reader.readline()
+            writer.transport.abort()
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        probe = Probe("outside", "x", listening.sockets[0].getsockname()[1], "x", protocol="tcp")
+        async with listening:
+            return await run(Spec((Stream("one", probe, reuse=True, address="127.0.0.1"),), 200, 8, str(tmp_path)))
+
+    records = asyncio.run(cut_at_the_third())
+    assert {record.status for record in records} == {200}
+    repeated = Figures.of(records).repeated
+    assert 0 < repeated < len(records)
+    figures = Figures.of(records)
+    told = table([Outcome("x", "It happens", figures, (), (), 1.0, 1.0)])
+    assert f"{repeated} lines of TCP sessions were sent again" in told
+
+
 def test_a_server_that_is_not_there_is_a_loss_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("lab.client.inside", lambda _: __import__("contextlib").nullcontext())
     monkeypatch.setattr("lab.load._listen", _finished)
