@@ -222,9 +222,9 @@ _UNREADABLE: Final = (yaml.YAMLError, ValueError, TypeError, RecursionError, Ove
 
 def _read(text: str, file: str, resources: list[Resource], notes: list[Note]) -> None:
     """Every document of a text; if the whole cannot be parsed, each document by itself."""
-    found: list[tuple[Any, Any, int]] = []
+    found: list[tuple[Any, Any, list[tuple[str, int]], int]] = []
     try:
-        found = list(_parsed(text))
+        found = [(*each, 0) for each in _parsed(text)]
     except _UNREADABLE as error:
         chunks = list(_chunks(text))
         if len(chunks) <= 1:
@@ -235,22 +235,23 @@ def _read(text: str, file: str, resources: list[Resource], notes: list[Note]) ->
             return
         for line, chunk in chunks:
             try:
-                found += [(data, node, line) for data, node, _ in _parsed(chunk)]
+                found += [(*each, line) for each in _parsed(chunk)]
             except _UNREADABLE as inner:
                 notes.append(_broken(chunk, file, inner, line))
-    for data, node, offset in found:
-        for key, line in weighed(node):
+    for data, node, doubled, offset in found:
+        for key, line in doubled:
             notes.append(Note(Source(file, line + offset + 1), f"{key} is written twice: the last counts"))
         _take(data, Source(file, node.start_mark.line + offset + 1), (node, offset), resources, notes)
 
 
-def _parsed(text: str) -> Iterator[tuple[Any, Any, int]]:
+def _parsed(text: str) -> Iterator[tuple[Any, Any, list[tuple[str, int]]]]:
+    """(content, node, keys that are written twice) of each document."""
     loader = _KubernetesLoader(text)
     try:
         while loader.check_node():
             node = loader.get_node()
-            weighed(node)
-            yield loader.construct_document(node), node, 0
+            doubled = weighed(node)
+            yield loader.construct_document(node), node, doubled
     finally:
         loader.dispose()
 

@@ -230,7 +230,7 @@ def test_calico_is_read_once_where_its_api_server_runs() -> None:
             return kinds
         return tier if "/tiers?" in path else {}
 
-    assert [each["apiVersion"] for each in read(fetch)] == ["projectcalico.org/v1"]
+    assert [each["apiVersion"] for each in read(fetch).documents] == ["projectcalico.org/v1"]
 
 
 def test_a_cluster_that_refuses_is_an_error_of_its_own() -> None:
@@ -238,7 +238,7 @@ def test_a_cluster_that_refuses_is_an_error_of_its_own() -> None:
         raise ClusterError(path)
 
     with pytest.raises(ClusterError):
-        list(read(fetch))
+        read(fetch)
 
 
 def test_of_a_stack_explain_names_the_file_and_line_of_the_configuration() -> None:
