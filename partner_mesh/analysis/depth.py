@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from partner_mesh.analysis.differences import Access, Change, access_changes, calls_from, identity
-from partner_mesh.analysis.layers import AUTHORISATION, Addresses, Because, Endpoint, Verdict
+from partner_mesh.analysis.layers import AUTHORISATION, Addresses, Because, Endpoint, Verdict, Workload
 from partner_mesh.analysis.narrowing import Narrowed
 from partner_mesh.analysis.near import access_changes_near
 from partner_mesh.analysis.object_changes import ObjectChanges
@@ -17,7 +17,7 @@ from partner_mesh.analysis.regions import NOTHING, Piece, Region, region
 from partner_mesh.analysis.resources import Loaded
 from partner_mesh.analysis.results import Connection
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.strangers import strangers
+from partner_mesh.analysis.strangers import NAME, strangers
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
 from partner_mesh.analysis.walls import MESH, ROUTES, Ground, Wall, alone, is_route, walls_of
@@ -72,10 +72,18 @@ def layer_changes(
             found: Iterable[Access] = access_changes(left.results(), right.results())
         else:
             found = access_changes_near((left, right), kept)
-        found = [each for each in found if wall != ROUTES or _key(each) not in told]
+        found = [each for each in found if _there(each, tables) and (wall != ROUTES or _key(each) not in told)]
         told.update(map(_key, found) if wall == Wall(MESH) else ())
         # Routes do not say who may use them: that a new one leads somewhere is told once it lets somebody in.
         yield from _untold(wall, found, tables, opened if wall.layer == MESH else {})
+
+
+def _there(access: Access, tables: Tables) -> bool:
+    """Whether both ends are on both sides: of a workload that comes or goes every layer says something new, and what
+    that amounts to its access tells.
+    """
+    ends = [each for each in (access.source, access.destination) if isinstance(each, Workload)]
+    return all(end.name == NAME or all(end in table.world.workloads for table in tables) for end in ends)
 
 
 def _key(access: Access) -> Hashable:

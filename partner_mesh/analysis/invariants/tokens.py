@@ -35,7 +35,9 @@ def _by_a_user(journey: Journey) -> bool:
 def _compared(
     invariant: Invariant, gateway: Workload, before: Tokens, workload: Workload, behind: Tokens
 ) -> Iterator[Finding]:
-    at_gateway = {str(rule.get("issuer")): (resource, rule) for resource, rule in _rules(before)}
+    at_gateway: dict[str, list[tuple[Resource, Mapping[str, Any]]]] = {}
+    for each in _rules(before):
+        at_gateway.setdefault(str(each[1].get("issuer")), []).append(each)
     for resource, rule in _rules(behind):
         issuer = str(rule.get("issuer"))
         if not before.policies:
@@ -56,23 +58,28 @@ def _compared(
 
 
 def _unlike(
-    invariant: Invariant, gateway: Workload, at_gateway: tuple[Resource, Mapping[str, Any]], workload: Workload,
+    invariant: Invariant, gateway: Workload, at_gateway: list[tuple[Resource, Mapping[str, Any]]], workload: Workload,
     rule: Mapping[str, Any],
 ) -> Iterator[Finding]:  # fmt: skip
-    resource, first = at_gateway
-    if first.get("forwardOriginalToken") is not True:
+    """A gateway in front of several applications takes the tokens of each: more audiences than one are no fault."""
+    resource, rules, said = at_gateway[0][0], [each for _, each in at_gateway], f"tokens of {rule.get('issuer')}"
+    if not any(each.get("forwardOriginalToken") is True for each in rules):
         yield invariant.at(
             resource, f"gateway {gateway} drops the token that {workload} behind it asks for",
             "forwardOriginalToken: true",
         )  # fmt: skip
-    for field, written in (("keys", _KEYS), ("audiences", ("audiences",))):
-        one, other = ([each.get(key) for key in written] for each in (first, rule))
-        if one != other:
-            yield invariant.at(
-                resource,
-                f"gateway {gateway} checks tokens of {rule.get('issuer')} with other {field} than {workload} behind it",
-                "give both the same jwtRules",
-            )
+    if not any(all(each.get(key) == rule.get(key) for key in _KEYS) for each in rules):
+        yield invariant.at(
+            resource, f"gateway {gateway} checks {said} with other keys than {workload} behind it",
+            "give both the same jwtRules",
+        )  # fmt: skip
+    taken = {str(name) for each in rules for name in each.get("audiences") or ()}
+    refused = sorted({str(name) for name in rule.get("audiences") or ()} - taken)
+    if refused and all(each.get("audiences") for each in rules):
+        yield invariant.at(
+            resource, f"gateway {gateway} refuses {said} for {', '.join(refused)}, which {workload} behind it takes",
+            "list the audiences of every application behind the gateway",
+        )  # fmt: skip
 
 
 def _rules(tokens: Tokens) -> Iterator[tuple[Resource, Mapping[str, Any]]]:

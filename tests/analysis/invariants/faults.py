@@ -349,7 +349,7 @@ FAULTS: list[tuple[str, Change, str, str]] = [
             (change("RequestAuthentication", "users", ["spec", "jwtRules"], []), "takes no token of"),
             (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "issuer"], "other"), "takes no token of"),
             (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "jwksUri"], "u"), "with other keys than"),
-            (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "audiences"], ["x"]), "other audiences"),
+            (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "audiences"], ["x"]), "for app0, which"),
             (
                 change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "forwardOriginalToken"], False),
                 "drops the token that",
