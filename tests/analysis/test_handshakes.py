@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from partner_mesh.analysis.comparison import Comparison, compared
 from partner_mesh.analysis.differences import Change
 from partner_mesh.analysis.resources import of_documents
-from partner_mesh.cli.diff import _gated
+from partner_mesh.cli.diff import Gate, _gated
 from partner_mesh.report import diff_json, diff_markdown, diff_text
 from partner_mesh.report.html import diff_page
 from tests.analysis.invariants.closed_stack import Documents, closed, one
@@ -95,4 +95,9 @@ def test_every_format_and_the_gate_know_it() -> None:
     ]
     schema = Path(__file__).parents[2] / "schema" / "diff.v1.json"
     Draft202012Validator(json.loads(schema.read_text())).validate(document)
-    assert [_gated(comparison, gate) for gate in ("gained", "lost", "any", "never")] == [True, False, True, False]
+    assert [_gated(comparison, gate) for gate in (Gate.GAINED, Gate.LOST, Gate.ANY, Gate.NEVER)] == [
+        True,
+        False,
+        True,
+        False,
+    ]

@@ -44,15 +44,12 @@ rules = st.fixed_dictionaries(
         "to": lists(("80", "8080")).map(lambda ports: [{"operation": {"ports": ports}}]),
     },
 )
+PORTS: tuple[dict[str, Any], ...] = ({"protocol": "-1"}, {"protocol": "tcp", "fromPort": 80, "toPort": 8080})
 group_rules = st.lists(
     st.one_of(
         lists(GROUPS).map(lambda names: {"securityGroups": names}),
         lists(("0.0.0.0/0", "198.51.100.0/24", "10.0.0.0/8")).map(lambda blocks: {"cidrBlocks": blocks}),
-    ).flatmap(
-        lambda whom: st.sampled_from(({"protocol": "-1"}, {"protocol": "tcp", "fromPort": 80, "toPort": 8080})).map(
-            lambda ports: {**whom, **ports}
-        )
-    ),
+    ).flatmap(lambda whom: st.sampled_from(PORTS).map(lambda ports: {**whom, **ports})),
     max_size=2,
 )
 
@@ -60,6 +57,7 @@ group_rules = st.lists(
 @st.composite
 def worlds(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Workloads in two namespaces, and some of everything that the layers above the network layer read."""
+    spec: dict[str, Any]
     found = [namespace(each) for each in HOMES]
     for home in HOMES:
         for name in NAMES:
@@ -87,7 +85,7 @@ def worlds(draw: st.DrawFn) -> list[dict[str, Any]]:
                 }
                 found.append(made("vpcresources.k8s.aws/v1beta1", "SecurityGroupPolicy", home, f"p{number}", spec))
     for number in range(draw(st.integers(0, 3))):
-        spec: dict[str, Any] = {
+        spec = {
             "action": draw(st.sampled_from(("ALLOW", "DENY"))),
             "rules": draw(st.lists(rules, max_size=2)),
         }
