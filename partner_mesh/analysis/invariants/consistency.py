@@ -12,6 +12,14 @@ from partner_mesh.model.names import MANAGED_BY, MANAGED_BY_LABEL
 
 _ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _ENOUGH: Final = 3  # of fewer routes it cannot be told who is out of step
+# Headers that say one thing together: who removes one of them means all. What a load balancer of AWS says of a client's
+# certificate (Elastic Load Balancing, "Mutual authentication with TLS"), and what traces are continued by (B3, W3C).
+_FAMILIES: Final = (
+    frozenset(f"x-amzn-mtls-clientcert{part}" for part in ("", "-issuer", "-leaf", "-serial-number", "-subject",
+                                                          "-validity")),
+    frozenset(("b3", "x-b3-flags", "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid")),
+    frozenset(("traceparent", "tracestate")),
+)  # fmt: skip
 
 
 def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
@@ -27,6 +35,10 @@ def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                 if isinstance(route, Mapping) and route.get("route"):
                     by_gateway.setdefault(resource.namespace, []).append((resource, index, _headers(route)))
     for routes in by_gateway.values():
+        for resource, index, said in routes:
+            if halves := sorted(_halves(said)):
+                reason = f"http route {index} does not {'; '.join(halves[:3])}, but removes what says the same"
+                yield invariant.at(resource, reason, "remove all headers of a family")
         if len(routes) < _ENOUGH:
             continue
         count = Counter(each for _, _, said in routes for each in said)
@@ -39,6 +51,14 @@ def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                     f"http route {index} does not {'; '.join(missing[:3])}, as the other routes of its gateway do",
                     "give every route of a gateway the same headers",
                 )
+
+
+def _halves(said: frozenset[str]) -> Iterator[str]:
+    """What is left of a family of which something is removed."""
+    for family in _FAMILIES:
+        wanted = {f"remove request header {each}" for each in family}
+        if wanted & said:
+            yield from wanted - said
 
 
 def _headers(route: Mapping[str, Any]) -> frozenset[str]:

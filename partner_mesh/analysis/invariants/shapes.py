@@ -80,10 +80,9 @@ def exact_resolution(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     """NONE lets the caller choose the address, DYNAMIC_DNS the name. Declared blocks and TCP ports are exact."""
     for resource in facts.world.of(NETWORKING, "ServiceEntry"):
         resolution = str(resource.spec.get("resolution") or "NONE")
-        internal = resource.spec.get("location") == "MESH_INTERNAL"
         if resolution == "DYNAMIC_DNS":
             yield invariant.at(resource, "resolution DYNAMIC_DNS resolves whatever Host is sent", "resolution: DNS")
-        elif resolution == "NONE" and not internal and not exact_blocks(resource):
+        elif resolution == "NONE" and not exact_blocks(resource):
             yield invariant.at(
                 resource,
                 "resolution NONE sends to whatever address the caller chose, under the name it claims",

@@ -407,6 +407,24 @@ FAULTS: list[tuple[str, Change, str, str]] = [
     ),
     (
         "PM024",
+        add(
+            document(
+                "ServiceEntry",
+                "app0",
+                "inner",
+                {
+                    "hosts": ["inner.app0.internal"],
+                    "location": "MESH_INTERNAL",
+                    "exportTo": ["."],
+                    "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+                },
+            )
+        ),
+        "ServiceEntry app0/inner",
+        "whatever address",
+    ),
+    (
+        "PM024",
         change("ServiceEntry", "p0", ["spec", "resolution"], "DYNAMIC_DNS"),
         "ServiceEntry istio-egress/p0",
         "whatever Host",
@@ -495,6 +513,23 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "every client certificate",
     ),
     ("PM035", add(*RAW), "VirtualService istio-egress/raw", "no DestinationRule adds TLS"),
+    (
+        "PM036",
+        add(
+            document(
+                "VirtualService",
+                "istio-partners",
+                "half",
+                {
+                    "hosts": ["half.example.com"],
+                    "gateways": ["istio-partners/p0"],
+                    "http": [{"headers": {"request": {"remove": ["tracestate"]}}, "route": TO_APP0}],
+                },
+            )
+        ),
+        "VirtualService istio-partners/half",
+        "does not remove request header traceparent",
+    ),
     ("PM036", add(*OUT_OF_STEP), "VirtualService istio-partners/step-2", "remove request header x-forwarded-for"),
     (
         "PM037",
