@@ -5,6 +5,7 @@ two things changed, where a layer that is missing would show.
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,20 +32,20 @@ class Question:
         return repr(self)
 
 
-class Family:
+class Family(ABC):
     """A table of dimensions and how a row of it becomes a probe; `right` are probes that should get through."""
 
     name = ""
     dimensions: Sequence[Sequence[Any]] = ()
     right: Sequence[Probe] = ()
 
+    @abstractmethod
     def probe(self, row: Sequence[Any]) -> Probe | None:
         """The probe of a row; None where the row means nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def changed(self, probe: Probe, chance: random.Random) -> Probe:
         """A probe with one thing changed."""
-        raise NotImplementedError
 
 
 def questions(families: Iterable[Family], count: int, seed: int) -> list[Question]:
