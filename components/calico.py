@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.objects import Deployed, declare, release
+from components.objects import Deployed, install
 from partner_mesh.model import ChartRelease, Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class CalicoArgs:
-    """The operator's release (none where Calico is somebody else's) and the policies beyond namespaces."""
+    """The operator's namespace and release (none where Calico is somebody else's), policies beyond namespaces."""
 
     charts: Sequence[ChartRelease]
     manifests: Sequence[Manifest]
@@ -28,8 +28,6 @@ class Calico(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CalicoArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("partner-mesh:calico:Calico", name, None, opts)
-        for chart in args.charts:
-            release(chart, args.deployed, parent=self)
-        declare(name, args.manifests, args.deployed, parent=self)
+        install(name, args.charts, args.manifests, args.deployed, parent=self)
         self.policies = [each.name for each in args.manifests if each.kind == "GlobalNetworkPolicy"]
         self.register_outputs({"policies": self.policies})

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.objects import Deployed, declare, release
+from components.objects import Deployed, install
 from partner_mesh.model import ChartRelease, Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class IstioArgs:
-    """Releases in the order of their installation, and the root namespace's objects; both empty on a foreign mesh."""
+    """Releases in the order of their installation, the root namespace and its objects; none of it on a foreign mesh."""
 
     charts: Sequence[ChartRelease]
     manifests: Sequence[Manifest]
@@ -28,8 +28,6 @@ class Istio(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: IstioArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("partner-mesh:istio:Istio", name, None, opts)
-        for chart in args.charts:
-            release(chart, args.deployed, parent=self)
-        declare(name, args.manifests, args.deployed, parent=self)
+        install(name, args.charts, args.manifests, args.deployed, parent=self)
         self.releases = {chart.name: chart.version for chart in args.charts}
         self.register_outputs({"releases": self.releases})

@@ -13,7 +13,6 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from partner_mesh.model import ChartRelease, Manifest
-from partner_mesh.specs.namespace import pod_security
 
 # Which charts serve an API group: an object of the group waits for them where we install them. Istio's objects wait for
 # istiod too, whose webhook (`base.validationFailurePolicy: Fail`) judges each of them.
@@ -75,10 +74,6 @@ class Deployed:
         self._bringers[_BRINGS[manifest.api_version, manifest.kind]] = resource
         self._before.clear()
 
-    def has_namespace(self, name: str) -> bool:
-        """Whether a Namespace of that name is ours."""
-        return name in self._namespaces
-
     def before(self, manifest: Manifest) -> list[pulumi.Resource]:
         """What an object waits for: its namespace, and whoever serves its kind. Shared between alike objects."""
         group = manifest.api_version.rpartition("/")[0]
@@ -114,6 +109,22 @@ def declare(
     The namespace is part of the name because one owner may have objects of one kind and name at both ends of an edge.
     """
     return tuple(_declare(owner, manifest, deployed, parent=parent, after=after) for manifest in manifests)
+
+
+def install(
+    owner: str,
+    charts: Iterable[ChartRelease],
+    manifests: Sequence[Manifest],
+    deployed: Deployed,
+    *,
+    parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource] = (),
+) -> None:
+    """Register a controller: its namespace, its charts, which wait for `after`, then the objects that those serve."""
+    declare(owner, [each for each in manifests if each.kind == "Namespace"], deployed, parent=parent)
+    for chart in charts:
+        release(chart, deployed, parent=parent, after=after)
+    declare(owner, [each for each in manifests if each.kind != "Namespace"], deployed, parent=parent)
 
 
 def _declare(
@@ -170,8 +181,6 @@ def release(
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.helm.v3.Release:
     """Register a Helm release. It waits until what it brings is ready, so that who depends on it finds it serving."""
-    if not deployed.has_namespace(chart.namespace) and chart.namespace != "kube-system":
-        _declare(chart.name, _namespace_of(chart), deployed, parent=parent, after=after)
     repository, name = _source(chart)
     resource = kubernetes.helm.v3.Release(
         chart.name,
@@ -191,14 +200,6 @@ def release(
     )
     deployed.release(chart, resource)
     return resource
-
-
-def _namespace_of(chart: ChartRelease) -> Manifest:
-    """The namespace of a controller, which goes with it: one of Helm's making stays, with the mesh's key in it.
-
-    Nothing of the chart's pods is known here, and some need the node: no Pod Security level but the open one.
-    """
-    return Manifest("v1", "Namespace", chart.namespace, labels=pod_security("privileged"))
 
 
 def _source(chart: ChartRelease) -> tuple[kubernetes.helm.v3.RepositoryOptsArgs | None, str]:

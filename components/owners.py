@@ -28,6 +28,9 @@ _GROUPS: Final[Mapping[str, Owner]] = {
     "storage.k8s.io": "storage",
 }
 
+# Namespaces that a controller is installed into; the root namespace is Istio's.
+_NAMESPACES: Final[Mapping[str, Owner]] = {"tigera-operator": "calico", "external-secrets": "secrets"}
+
 
 def charts_of(owner: Owner, charts: Iterable[ChartRelease]) -> tuple[ChartRelease, ...]:
     """The charts of one component, in their order; what no table names is there to look at the mesh."""
@@ -36,4 +39,10 @@ def charts_of(owner: Owner, charts: Iterable[ChartRelease]) -> tuple[ChartReleas
 
 def manifests_of(owner: Owner, manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
     """The mesh-wide objects of one component, in their order; what no table names is Istio's."""
-    return tuple(each for each in manifests if _GROUPS.get(each.api_version.rpartition("/")[0], "istio") == owner)
+    return tuple(each for each in manifests if _owner(each) == owner)
+
+
+def _owner(manifest: Manifest) -> Owner:
+    if manifest.kind == "Namespace":
+        return _NAMESPACES.get(manifest.name, "istio")
+    return _GROUPS.get(manifest.api_version.rpartition("/")[0], "istio")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.objects import Deployed, declare, release
+from components.objects import Deployed, install
 from partner_mesh.model import ChartRelease, Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class SecretsArgs:
-    """The operator's release, the store's object, and the identity that the operator reads the store with."""
+    """The operator's namespace and release, the store's object, and the identity that the operator reads it with."""
 
     charts: Sequence[ChartRelease]
     manifests: Sequence[Manifest]
@@ -31,8 +31,6 @@ class Secrets(pulumi.ComponentResource):
     def __init__(self, name: str, args: SecretsArgs, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("partner-mesh:secrets:Secrets", name, None, opts)
         after = [args.identity] if args.identity is not None else []
-        for chart in args.charts:
-            release(chart, args.deployed, parent=self, after=after)
-        declare(name, args.manifests, args.deployed, parent=self)
+        install(name, args.charts, args.manifests, args.deployed, parent=self, after=after)
         self.stores = [manifest.name for manifest in args.manifests if manifest.kind == "ClusterSecretStore"]
         self.register_outputs({"stores": self.stores})

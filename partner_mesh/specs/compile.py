@@ -99,6 +99,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
         telemetry.mesh_wide(stack),
     )
     return (
+        *namespace.controllers_namespaces(controllers_charts(stack)),
         *(root if stack.platform.mesh.managed else ()),
         *control_plane_policy.control_plane_policies(stack),
         *eastwest.root_objects(stack),
@@ -179,13 +180,20 @@ def application_objects(
     )
 
 
+def controllers_charts(stack: Stack) -> tuple[ChartRelease, ...]:
+    """What watches the cluster's objects; all that has no namespace among the gateways' or of observability."""
+    return (
+        *calico.calico_charts(stack),
+        *controllers.controller_charts(stack),
+        *istio_charts.istio_charts(stack),
+    )
+
+
 def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRelease, ...]:
     """Helm releases in the order in which they are installed; Istio's and the gateways' only where the mesh is ours."""
     own_gateways = gateways if stack.platform.mesh.managed else {}
     releases = (
-        *calico.calico_charts(stack),
-        *controllers.controller_charts(stack),
-        *istio_charts.istio_charts(stack),
+        *controllers_charts(stack),
         *(gateway_charts.gateway_release(stack, name, declared) for name, declared in own_gateways.items()),
         *login.login_releases(stack),
         *eastwest.releases(stack),

@@ -6,12 +6,11 @@ from typing import Any
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
-from partner_mesh.model.names import ROOT_NAMESPACE, gateway_namespace
+from partner_mesh.model.names import CLUSTER_NAMESPACE, ROOT_NAMESPACE, gateway_namespace
 from partner_mesh.specs import external_secret
 from partner_mesh.specs.stack import owned
 from partner_mesh.specs.versions import AWS_LOAD_BALANCER_CONTROLLER, EXTERNAL_SECRETS
 
-LOAD_BALANCER_NAMESPACE = "kube-system"
 EXTERNAL_SECRETS_NAMESPACE = "external-secrets"
 
 
@@ -50,7 +49,7 @@ def _load_balancer_controller(stack: Stack, cluster: Any, vpc: Any) -> ChartRele
         values["vpcId"] = vpc  # pods cannot ask the metadata service: its hop limit is 1
     chart = AWS_LOAD_BALANCER_CONTROLLER
     return ChartRelease(
-        "aws-load-balancer-controller", LOAD_BALANCER_NAMESPACE, chart.name, chart.version, chart.repository, values
+        "aws-load-balancer-controller", CLUSTER_NAMESPACE, chart.name, chart.version, chart.repository, values
     )
 
 

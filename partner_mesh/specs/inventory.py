@@ -38,8 +38,9 @@ def inventory(stack: Stack, gateways: Mapping[str, str]) -> tuple[Document, ...]
 def _platform(stack: Stack) -> Iterator[Document]:
     """Istiod by revision, the mesh config where it is ours, CoreDNS, Prometheus."""
     mesh = stack.platform.mesh
-    yield _namespace(ROOT_NAMESPACE)
-    if mesh.managed:
+    if not mesh.managed:
+        yield _namespace(ROOT_NAMESPACE)  # else it is one of our objects
+    else:
         # The chart names it after the revision (`istio-1-31-1`); all revisions here share one content.
         yield {
             "apiVersion": "v1",

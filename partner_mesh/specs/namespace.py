@@ -1,9 +1,11 @@
 """Namespaces: Pod Security level, and which control plane (or data plane) their pods belong to."""
 
+from collections.abc import Iterable
+
 from partner_mesh.config import upgrade
 from partner_mesh.config.stack import Stack
-from partner_mesh.model import Manifest
-from partner_mesh.model.names import REVISION_LABEL, gateway_namespace
+from partner_mesh.model import ChartRelease, Manifest
+from partner_mesh.model.names import CLUSTER_NAMESPACE, REVISION_LABEL, gateway_namespace
 from partner_mesh.specs.admission import dedicated_label, gateway_dedicated, namespace_dedicated
 from partner_mesh.specs.stack import ambient, owned
 
@@ -31,6 +33,17 @@ def gateways_namespace(stack: Stack, gateway: str, declared: str) -> Manifest:
     labels = owned(gateway=gateway) | pod_security("restricted") | {REVISION_LABEL: gateway_revision(stack)}
     labels |= dedicated_label(gateway_dedicated(stack, declared))
     return Manifest("v1", "Namespace", gateway_namespace(gateway), labels=labels)
+
+
+def controllers_namespaces(charts: Iterable[ChartRelease]) -> tuple[Manifest, ...]:
+    """The namespaces that controllers are installed into, which go with them: one of Helm's making would stay, with the
+    mesh's key in it. The cluster's own namespace is not ours.
+
+    Not `owned()`: by that label our policies choose whom they deny. Nothing of the charts' pods is known here, and some
+    need the node: no Pod Security level but the open one.
+    """
+    names = dict.fromkeys(chart.namespace for chart in charts if chart.namespace != CLUSTER_NAMESPACE)
+    return tuple(Manifest("v1", "Namespace", name, labels=pod_security("privileged")) for name in names)
 
 
 def pod_security(level: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from lab.api import Api
 from lab.control_plane import ControlPlane, Ports
 from lab.process import Processes
 from lab.tools import Tools, are_built, tools
+from partner_mesh.model.names import ROOT_NAMESPACE
 from tests.engine.aws_echo import serve
 from tests.engine.deployment import program_path
 from tests.engine.eks import log_in
@@ -96,8 +97,9 @@ def _control_plane(directory: Path) -> Iterator[tuple[Cluster, ControlPlane]]:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Somebody's cluster: a bare API server that has Istio's kinds."""
+    """Somebody's cluster: a bare API server that has Istio's kinds, and the mesh's namespace, which is not ours."""
     with _control_plane(tmp_path_factory.mktemp("cluster")) as (bare, _):
+        bare.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ROOT_NAMESPACE}})
         definitions = istio_definitions(bare.tools)
         for definition in definitions:
             bare.api.apply(definition)

@@ -7,8 +7,9 @@ rule without a peer is an error. So nothing is empty anywhere, but for the few p
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Where an empty mapping is right: all pods of one namespace are selected, to be denied or given what all need.
-_ALL_PODS = {("NetworkPolicy", "spec.podSelector"), ("SecurityGroupPolicy", "spec.podSelector")}
+# Where an empty mapping is right: all pods of one namespace are selected, to be denied or given what all need; the
+# operator is asked for its API server as it is.
+_RIGHT = {("NetworkPolicy", "spec.podSelector"), ("SecurityGroupPolicy", "spec.podSelector"), ("APIServer", "spec")}
 
 
 def empty_rules(document: Mapping[str, Any]) -> list[str]:
@@ -33,7 +34,7 @@ def empty_rules(document: Mapping[str, Any]) -> list[str]:
 
 def _empty(kind: str, value: Any, path: str = "") -> Iterator[str]:
     if (value is None or value in ([], {}, ())) and not isinstance(value, bool | int):
-        if path and (kind, path) not in _ALL_PODS and not (kind == "AuthorizationPolicy" and path == "spec"):
+        if path and (kind, path) not in _RIGHT and not (kind == "AuthorizationPolicy" and path == "spec"):
             yield f"{path}: empty"
         return
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()

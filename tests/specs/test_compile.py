@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 
 from partner_mesh.config.stack import Stack
-from partner_mesh.model.names import MANAGED_BY, MANAGED_BY_LABEL, gateway_namespace
+from partner_mesh.model.names import CLUSTER_NAMESPACE, MANAGED_BY, MANAGED_BY_LABEL, ROOT_NAMESPACE, gateway_namespace
 from partner_mesh.specs import Compiled, compile_stack
+from partner_mesh.specs.compile import controllers_charts
 from tests import crds, strategies
 from tests.specs.no_empty_rule import empty_rules
 from tests.specs.stacks import stack
@@ -43,7 +44,26 @@ def test_no_rule_is_empty(configured: Stack) -> None:
 def test_every_object_is_there_once_and_says_whose_it_is(configured: Stack) -> None:
     manifests = compile_stack(configured).manifests
     assert not [key for key, count in Counter(m.key for m in manifests).items() if count > 1]
-    assert all(m.labels[MANAGED_BY_LABEL] == MANAGED_BY for m in manifests)
+    # Our policies choose whom they deny by that label; what charts bring into their namespaces must go on working.
+    unsaid = {(m.kind, m.name) for m in manifests if m.labels.get(MANAGED_BY_LABEL) != MANAGED_BY}
+    assert unsaid == {("Namespace", chart.namespace) for chart in controllers_charts(configured)} - {
+        ("Namespace", CLUSTER_NAMESPACE)
+    }
+
+
+@FEW
+@given(stacks)
+def test_every_chart_goes_where_a_namespace_of_ours_or_the_clusters_own_is(configured: Stack) -> None:
+    compiled = compile_stack(configured)
+    made = {m.name for m in compiled if m.kind == "Namespace"}
+    assert {chart.namespace for chart in compiled.charts} <= made | {CLUSTER_NAMESPACE}
+
+
+def test_namespaces_of_controllers_that_are_somebody_elses_are_left_alone() -> None:
+    theirs = {"mesh": {"revision": "1-31-1", "managed": False}, "calico": {"managed": False}}
+    made = {m.name for m in compile_stack(stack(**theirs, secrets={"store": "none"})) if m.kind == "Namespace"}
+    assert made
+    assert not made & {ROOT_NAMESPACE, "tigera-operator", "external-secrets"}
 
 
 @FEW
