@@ -46,11 +46,12 @@ def api_server(stack: Stack) -> tuple[Manifest, ...]:
     """What has the operator serve projectcalico.org/v3, which our policies are written in.
 
     The operator is ready minutes before that API is; its status says `Ready` when it is (tigera/operator,
-    apiserver_controller.go), and Helm does not look at it.
+    apiserver_controller.go), and Helm does not look at it. Without a spec, which its CRD does not ask for: nothing is
+    other than by default.
     """
     if not stack.platform.calico.managed:
         return ()
-    return (Manifest(OPERATOR, "APIServer", "default", labels=owned(), body={"spec": {}}),)
+    return (Manifest(OPERATOR, "APIServer", "default", labels=owned()),)
 
 
 def installation(stack: Stack) -> dict[str, Any]:
