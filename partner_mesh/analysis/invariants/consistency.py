@@ -20,6 +20,9 @@ _FAMILIES: Final = (
     frozenset(("b3", "x-b3-flags", "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid")),
     frozenset(("traceparent", "tracestate")),
 )  # fmt: skip
+# What tells browsers to be careful (OWASP Secure Headers Project): who sets most of them is asked about the others.
+_CAREFUL: Final = frozenset(("strict-transport-security", "x-content-type-options", "x-frame-options", "referrer-policy",
+                             "permissions-policy", "cross-origin-opener-policy"))  # fmt: skip
 
 
 def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
@@ -39,6 +42,10 @@ def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             if halves := sorted(_halves(said)):
                 reason = f"http route {index} does not {'; '.join(halves[:3])}, but removes what says the same"
                 yield invariant.at(resource, reason, "remove all headers of a family")
+            careful = {f"set response header {each}" for each in _CAREFUL}
+            if len(careful) < 2 * len(careful & said) < 2 * len(careful):
+                reason = f"http route {index} does not {'; '.join(sorted(careful - said))}, but sets its like"
+                yield invariant.at(resource, reason, "set them all, or agree on the exception", Severity.INFO)
         if len(routes) < _ENOUGH:
             continue
         count = Counter(each for _, _, said in routes for each in said)

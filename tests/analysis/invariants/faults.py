@@ -530,6 +530,38 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "VirtualService istio-partners/half",
         "does not remove request header traceparent",
     ),
+    (
+        "PM036",
+        add(
+            document(
+                "VirtualService",
+                "istio-partners",
+                "careful",
+                {
+                    "hosts": ["careful.example.com"],
+                    "gateways": ["istio-partners/p0"],
+                    "http": [
+                        {
+                            "headers": {
+                                "response": {
+                                    "set": {
+                                        "strict-transport-security": "max-age=1",
+                                        "x-frame-options": "DENY",
+                                        "referrer-policy": "no-referrer",
+                                        "permissions-policy": "camera=()",
+                                        "cross-origin-opener-policy": "same-origin",
+                                    }
+                                }
+                            },
+                            "route": TO_APP0,
+                        }
+                    ],
+                },
+            )
+        ),
+        "VirtualService istio-partners/careful",
+        "does not set response header x-content-type-options",
+    ),
     ("PM036", add(*OUT_OF_STEP), "VirtualService istio-partners/step-2", "remove request header x-forwarded-for"),
     (
         "PM037",
