@@ -21,8 +21,10 @@ _FAMILIES: Final = (
     frozenset(("traceparent", "tracestate")),
 )  # fmt: skip
 # What tells browsers to be careful (OWASP Secure Headers Project): who sets most of them is asked about the others.
-_CAREFUL: Final = frozenset(("strict-transport-security", "x-content-type-options", "x-frame-options", "referrer-policy",
-                             "permissions-policy", "cross-origin-opener-policy"))  # fmt: skip
+_CAREFUL: Final = frozenset((
+    "strict-transport-security", "x-content-type-options", "x-frame-options", "referrer-policy", "permissions-policy",
+    "cross-origin-opener-policy",
+))  # fmt: skip
 
 
 def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
