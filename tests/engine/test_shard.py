@@ -26,11 +26,12 @@ PLATFORM_OUTPUTS = {"stack": "organization/partner-mesh/platform"}  # a backend 
 
 
 def write(folder: Path, stack: str, partners: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Path:
-    """A stack's file."""
+    """A stack's file; what the engine itself wrote into it stays."""
     found = sections(partners=list(partners), **OURS_IS_THE_CLUSTER, **changes)
     config = {"aws:region": found.pop("region"), **{f"partner-mesh:{key}": value for key, value in found.items()}}
     path = folder / f"Pulumi.{stack}.yaml"
-    path.write_text(yaml.safe_dump({"config": config}))
+    kept = yaml.safe_load(path.read_text()) if path.exists() else {}
+    path.write_text(yaml.safe_dump({**kept, "config": config}))
     return path
 
 
