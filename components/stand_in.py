@@ -159,6 +159,10 @@ def _open_id_provider(account: StandIn, identifier: str, inputs: Properties) -> 
     return {"arn": f"arn:aws:iam::{account.account}:oidc-provider/{issuer}"}
 
 
+def _key(account: StandIn, identifier: str, inputs: Properties) -> dict[str, Any]:
+    return {"keyId": identifier}
+
+
 def _vpc(account: StandIn, identifier: str, inputs: Properties) -> dict[str, Any]:
     return {
         "defaultNetworkAclId": f"acl-{_digest(identifier)}",
@@ -272,6 +276,7 @@ _ADDITIONS: Final[Mapping[str, Callable[[StandIn, str, Properties], dict[str, An
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": _open_id_provider,
     "aws:iam/policy:Policy": _policy,
     "aws:iam/role:Role": _role,
+    "aws:kms/key:Key": _key,
     "aws:lb/loadBalancer:LoadBalancer": _load_balancer,
     "aws:lb/targetGroup:TargetGroup": _target_group,
     "aws:route53/zone:Zone": _zone,

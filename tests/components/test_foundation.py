@@ -78,8 +78,13 @@ def test_flow_logs_see_everything_and_are_encrypted(recorded: Recorded) -> None:
         assert group.inputs["retentionInDays"] > 0, group.name
 
 
-def test_keys_rotate(recorded: Recorded) -> None:
-    assert all(one.inputs["enableKeyRotation"] for one in recorded.of_type("aws:kms/key:Key"))
+def test_keys_rotate_and_each_is_found_by_its_name(recorded: Recorded) -> None:
+    keys = recorded.of_type("aws:kms/key:Key")
+    assert all(one.inputs["enableKeyRotation"] for one in keys)
+    aliases = recorded.of_type("aws:kms/alias:Alias")
+    assert {one.name: one.inputs["targetKeyId"] for one in aliases} == {
+        one.name: (one.outputs or {})["keyId"] for one in keys
+    }
 
 
 def test_the_control_plane_is_private_logged_encrypted_and_gives_nobody_hidden_rights(recorded: Recorded) -> None:

@@ -15,7 +15,8 @@ from pulumi import automation
 REPOSITORY: Final = Path(__file__).parents[2]
 _PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "components", "partner_mesh")
 _LOUD: Final = frozenset({"warning", "error"})
-_DEFAULT_PROVIDER: Final = re.compile(r"::pulumi:providers:\w+::default(_\w+)?$")
+# The engine's own default providers; what another stack exports, which each run reads and none makes.
+_NO_STEP_OF_OURS: Final = re.compile(r"::pulumi:providers:\w+::default(_\w+)?$|::pulumi:pulumi:StackReference::")
 # Remarks on this machine's installation, not on the program: where a plugin lies, which version it is.
 _OF_THE_INSTALLATION: Final = re.compile(
     r"using pulumi-\S+ from \$PATH|resource plugin \S+ is expected to have version"
@@ -25,7 +26,7 @@ _OF_THE_INSTALLATION: Final = re.compile(
 @dataclass(slots=True)
 class Outcome:
     """What one run of the engine did: URN → operation (`create`, `same`, `update`, `delete`…) in the order of the
-    steps, and every warning and error it printed. Steps of the engine's own default providers are left out.
+    steps, and every warning and error it printed.
     """
 
     steps: dict[str, str] = field(default_factory=dict)
@@ -36,7 +37,7 @@ class Outcome:
         """Called by the engine for each of its events."""
         if event.resource_pre_event is not None:
             step = event.resource_pre_event.metadata
-            if not _DEFAULT_PROVIDER.search(step.urn):
+            if not _NO_STEP_OF_OURS.search(step.urn):
                 self.steps[step.urn] = str(step.op.value)
         if (violation := event.policy_event) is not None and violation.enforcement_level == "mandatory":
             self.violations.append(f"{violation.policy_name} {violation.resource_urn}: {violation.message}")

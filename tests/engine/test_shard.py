@@ -1,6 +1,6 @@
 """A platform and a stack of partners on it, with the engine's own references between stacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.specs.stacks import sections
 
 pytestmark = pytest.mark.engine
 
-OURS_IS_THE_CLUSTER = {
+OURS_IS_THE_CLUSTER: dict[str, Any] = {
     "mesh": {"revision": "1-31-1", "managed": False},
     "calico": {"managed": False},
     "secrets": {"store": "none"},
@@ -25,12 +25,13 @@ OURS_IS_THE_CLUSTER = {
 PLATFORM_OUTPUTS = {"stack": "organization/partner-mesh/platform"}  # a backend of files knows no other organisation
 
 
-def write(folder: Path, stack: str, partners: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Path:
-    """A stack's file."""
+def write(folder: Path, stack: str, partners: Sequence[dict[str, Any]] = (), **changes: Any) -> Path:
+    """A stack's file; what the engine itself wrote into it stays."""
     found = sections(partners=list(partners), **OURS_IS_THE_CLUSTER, **changes)
     config = {"aws:region": found.pop("region"), **{f"partner-mesh:{key}": value for key, value in found.items()}}
     path = folder / f"Pulumi.{stack}.yaml"
-    path.write_text(yaml.safe_dump({"config": config}))
+    kept = yaml.safe_load(path.read_text()) if path.exists() else {}
+    path.write_text(yaml.safe_dump({**kept, "config": config}))
     return path
 
 
