@@ -113,7 +113,7 @@ def asked(state: _State, opinions: Sequence[Opinion]) -> _State:
             else:
                 left.append(_Open(ports, http, (*each.passed, *opinion.because), each.unknown))
         if silent:
-            left.append(replace(each, ports=silent))
+            left.append(_Open(silent, each.http, each.passed, each.unknown))
     return _State(tuple(refused), tuple(left))
 
 
