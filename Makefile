@@ -12,10 +12,14 @@ STAMP := $(VENV)/.installed
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+# uv installs in seconds what takes pip minutes; it reads no pip.conf, so where it cannot install, pip does.
+$(STAMP): requirements.txt requirements-dev.txt requirements-uv.txt pyproject.toml
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (a minute or two the first time) ..." >&2
-	@$(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@echo "installing into $(VENV) (a minute the first time) ..." >&2
+	@$(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$PIP_INDEX_URL}" $(RUN)/uv pip install -q --python $(RUN)/python \
+	    --require-hashes -r requirements.txt -r requirements-dev.txt \
+	  || $(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -54,9 +58,9 @@ up: $(STAMP) ## pulumi up for STACK (needs the Pulumi CLI and credentials)
 
 requirements: ## Pin requirements*.in with hashes
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	@$(RUN)/python -m pip install -q uv
-	@$(RUN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt requirements.in
-	@$(RUN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.txt requirements-dev.in
+	@$(RUN)/python -m pip install -q --require-hashes -r requirements-uv.txt
+	@for each in requirements requirements-dev requirements-uv; do $(RUN)/uv pip compile -q --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o $$each.txt $$each.in; done
 
 refresh: $(STAMP) ## Refresh golden files and generated schema and reference; then review the diff
 	@$(RUN)/python -m partner_mesh.config.schema

@@ -68,6 +68,8 @@ UNNOTICED: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("NetworkSet", r"metadata\.labels\.partner-mesh\.dev/gateway", "dropped", "a label that no policy selects by"),
     ("RequestAuthentication", r"spec\.jwtRules\.issuer", "made another",
      "the keys stay the issuer's, who signs no token in another name"),
+    ("RequestAuthentication", r"spec\.selector.*", "dropped",
+     "binds every pod of the namespace: it refuses wrong tokens and admits nobody whom a rule does not"),
     ("Service", r"spec\.ports\.appProtocol", "dropped", "the protocol is detected"),
     ("ServiceEntry", r"spec\.endpoints.*", "dropped|.* made .*", "another port or address, where no gateway listens"),
     ("Sidecar", r"spec\.egress\.hosts", "dropped|made another", "what the proxy itself reports to"),
@@ -117,7 +119,11 @@ def proof_of(mutant: Mutant, documents: list[Document]) -> str:
         (_all_pods, "a selector that is left out selects as an empty one does: all"),
         (_said_twice, "another policy of these ends says the same, as for each partner that comes the same way"),
         (_every_path, "every path begins with /"),
+        (_dead_end, "a host without endpoints: whoever else learns of it reaches nobody by it"),
         (_same_blocks, "the blocks beside it cover the same addresses"),
+        (_default, "the value is the field's default, which holds where it is left out"),
+        (_same_rules, "another rule of the group admits the same peers to the same ports"),
+        (_other_ports_open, "of the gateway's other ports another policy admits every request from everybody"),
     )
     for holds, why in computed:
         if holds(mutant, document, documents):
@@ -126,6 +132,79 @@ def proof_of(mutant: Mutant, documents: list[Document]) -> str:
         if re.fullmatch(kind, mutant.kind) and re.fullmatch(place, mutant.place) and re.fullmatch(what, mutant.what):
             return why
     return ""
+
+
+_DEFAULTS: Final[dict[tuple[str, str], str]] = {
+    # istio api, networking/v1alpha3/service_entry.proto: the enumeration's first.
+    ("ServiceEntry", "spec.resolution"): "NONE",
+}
+
+
+def _default(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    default = _DEFAULTS.get((mutant.kind, mutant.place))
+    return mutant.what == "dropped" and default is not None and _at(document, mutant) == default
+
+
+def _same_rules(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
+    """Whether a security group admits the same, rule by rule: for each peer the same ports as before."""
+    if mutant.kind != "SecurityGroup" or len(mutant.path) < 2:
+        return False
+    changed = mutant.applied(documents)[mutant.position]
+    return all(_admitted(document, side) == _admitted(changed, side) for side in ("ingress", "egress"))
+
+
+def _admitted(group: Document, side: str) -> dict[str, frozenset[tuple[str, int]]]:
+    """Peer → protocol and port, for every peer that a direction's rules name."""
+    found: dict[str, set[tuple[str, int]]] = {}
+    for rule in group["spec"].get(side) or ():
+        ports = range(int(rule.get("fromPort", 0)), int(rule.get("toPort", 65535)) + 1)
+        for peer in (*(rule.get("cidrBlocks") or ()), *(rule.get("securityGroups") or ())):
+            found.setdefault(str(peer), set()).update((str(rule.get("protocol", "-1")), port) for port in ports)
+    return {peer: frozenset(ports) for peer, ports in found.items()}
+
+
+def _other_ports_open(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
+    """Whether a rule of a gateway that no longer names ports says nothing new: wherever else the gateway listens, a
+    policy of the same pods admits everybody to every path.
+    """
+    named = mutant.place in ("spec.rules.to", "spec.rules.to.operation.ports") and mutant.what == "dropped"
+    if mutant.kind != "AuthorizationPolicy" or not named:
+        return False
+    chosen = (document["spec"].get("selector") or {}).get("matchLabels")
+    listening = {
+        str(_target(documents, document["metadata"]["namespace"], server["port"]["number"]))
+        for each in documents
+        if each["kind"] == "Gateway" and each["spec"].get("selector") == chosen
+        for server in each["spec"]["servers"]
+    }
+    own = {port for rule in document["spec"]["rules"] for to in rule.get("to") or () for port in _ports(to)}
+    open_to_all = {
+        port
+        for each in documents
+        if each is not document
+        and _ends(each) == _ends(document)
+        and each["spec"].get("selector") == document["spec"].get("selector")
+        for rule in each["spec"].get("rules") or ()
+        if set(rule) == {"to"}
+        for to in rule["to"]
+        if to["operation"].get("paths", ["/*"]) == ["/*"] and set(to["operation"]) <= {"paths", "ports"}
+        for port in _ports(to)
+    }
+    return bool(listening) and listening - own <= open_to_all
+
+
+def _ports(to: Document) -> list[str]:
+    return list((to.get("operation") or {}).get("ports") or ())
+
+
+def _target(documents: list[Document], home: str, number: int) -> int:
+    """The port of the pods behind a gateway's own Service."""
+    for each in documents:
+        if each["kind"] == "Service" and each["metadata"].get("namespace") == home:
+            for port in each["spec"].get("ports") or ():
+                if port["port"] == number and isinstance(port.get("targetPort"), int):
+                    return int(port["targetPort"])
+    return number
 
 
 def _unheld(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
@@ -181,3 +260,10 @@ def _same_blocks(mutant: Mutant, document: Document, _: list[Document]) -> bool:
 
 def _union(blocks: list[Any]) -> AddressSet:
     return AddressSet.union(AddressSet.of(str(each)) for each in blocks)
+
+
+def _dead_end(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    """Whether more learn of a host of the mesh that leads nowhere."""
+    spec = document.get("spec", {})
+    leads = spec.get("endpoints") or spec.get("workloadSelector") or spec.get("location") != "MESH_INTERNAL"
+    return (mutant.kind, mutant.place) == ("ServiceEntry", "spec.exportTo") and not leads

@@ -19,7 +19,7 @@ class CalicoArgs:
 
 
 class Calico(pulumi.ComponentResource):
-    """Tigera's operator, then the policies that hold whatever a namespace's own say.
+    """Tigera's operator, the API that it serves, then the policies that hold whatever a namespace's own say.
 
     Outputs: `policies`, their names in the order in which Calico judges them.
     """
@@ -31,5 +31,5 @@ class Calico(pulumi.ComponentResource):
         for chart in args.charts:
             release(chart, args.deployed, parent=self)
         declare(name, args.manifests, args.deployed, parent=self)
-        self.policies = [manifest.name for manifest in args.manifests]
+        self.policies = [each.name for each in args.manifests if each.kind == "GlobalNetworkPolicy"]
         self.register_outputs({"policies": self.policies})

@@ -13,6 +13,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from partner_mesh.model import ChartRelease, Manifest
+from partner_mesh.specs.namespace import pod_security
 
 # Which charts serve an API group: an object of the group waits for them where we install them. Istio's objects wait for
 # istiod too, whose webhook (`base.validationFailurePolicy: Fail`) judges each of them.
@@ -29,6 +30,10 @@ SERVED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "monitoring.coreos.com": ("kube-prometheus-stack", "prometheus-operator-crds"),
 }
 
+
+# An object that brings an API group, and what its status says when it does.
+_BRINGS: Final[Mapping[tuple[str, str], str]] = {("operator.tigera.io/v1", "APIServer"): "projectcalico.org"}
+_READY: Final[Mapping[str, str]] = {"pulumi.com/waitFor": "jsonpath={.status.state}=Ready"}
 
 # The provider holds an `up` until a Service has ready endpoints, ten minutes, and then fails it (seen on the real
 # engine). The pods behind ours are other people's and may come after us. The annotation is the provider's own switch.
@@ -51,6 +56,7 @@ class Deployed:
         self._namespaces: dict[str, pulumi.Resource] = {}
         self._releases: dict[str, pulumi.Resource] = {}
         self._charts: dict[str, list[pulumi.Resource]] = {}
+        self._bringers: dict[str, pulumi.Resource] = {}
         self._before: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
 
     def namespace(self, name: str, resource: pulumi.Resource) -> None:
@@ -59,10 +65,14 @@ class Deployed:
         self._before.clear()
 
     def release(self, release: ChartRelease, resource: pulumi.Resource) -> None:
-        """A chart was registered; one that brings its namespace along stands for it."""
+        """A chart was registered."""
         self._releases[release.name] = resource
-        self._namespaces.setdefault(release.namespace, resource)
         self._charts.setdefault(release.chart, []).append(resource)
+        self._before.clear()
+
+    def bringer(self, manifest: Manifest, resource: pulumi.Resource) -> None:
+        """An object was registered that has an API group served."""
+        self._bringers[_BRINGS[manifest.api_version, manifest.kind]] = resource
         self._before.clear()
 
     def has_namespace(self, name: str) -> bool:
@@ -74,7 +84,9 @@ class Deployed:
         group = manifest.api_version.rpartition("/")[0]
         key = (group, manifest.namespace)
         if key not in self._before:
-            self._before[key] = [*self._namespace(manifest.namespace), *self._serving(SERVED_BY.get(group, ()))]
+            bringer = [self._bringers[group]] if group in self._bringers else []
+            charts = self._serving(SERVED_BY.get(group, ()))
+            self._before[key] = [*self._namespace(manifest.namespace), *charts, *bringer]
         return self._before[key]
 
     def before_release(self, release: ChartRelease) -> list[pulumi.Resource]:
@@ -111,7 +123,7 @@ def _declare(
     resource = pulumi.CustomResource(
         token(manifest.api_version, manifest.kind),
         f"{owner}/{manifest.kind}/{place}{manifest.name}",
-        _unawaited(manifest).document(),
+        _awaited(manifest).document(),
         pulumi.ResourceOptions(
             parent=parent,
             depends_on=[*deployed.before(manifest), *after] or None,
@@ -121,6 +133,8 @@ def _declare(
     )
     if manifest.kind == "Namespace":
         deployed.namespace(manifest.name, resource)
+    if (manifest.api_version, manifest.kind) in _BRINGS:
+        deployed.bringer(manifest, resource)
     return resource
 
 
@@ -139,11 +153,13 @@ def patch(owner: str, manifests: Iterable[Manifest], deployed: Deployed, *, pare
         )
 
 
-def _unawaited(manifest: Manifest) -> Manifest:
-    """The manifest, told not to wait for what others bring."""
-    if manifest.kind != _POINTS_AT_OTHERS:
-        return manifest
-    return replace(manifest, annotations={**manifest.annotations, **_SKIP_AWAIT})
+def _awaited(manifest: Manifest) -> Manifest:
+    """The manifest, told to wait for what it brings, and not to wait for what others bring."""
+    if (manifest.api_version, manifest.kind) in _BRINGS:
+        return replace(manifest, annotations={**manifest.annotations, **_READY})
+    if manifest.kind == _POINTS_AT_OTHERS:
+        return replace(manifest, annotations={**manifest.annotations, **_SKIP_AWAIT})
+    return manifest
 
 
 def release(
@@ -154,14 +170,14 @@ def release(
     after: Sequence[pulumi.Resource] = (),
 ) -> kubernetes.helm.v3.Release:
     """Register a Helm release. It waits until what it brings is ready, so that who depends on it finds it serving."""
+    if not deployed.has_namespace(chart.namespace) and chart.namespace != "kube-system":
+        _declare(chart.name, _namespace_of(chart), deployed, parent=parent, after=after)
     repository, name = _source(chart)
     resource = kubernetes.helm.v3.Release(
         chart.name,
         kubernetes.helm.v3.ReleaseArgs(
             name=chart.name,
             namespace=chart.namespace,
-            # Namespaces are objects of ours where they carry labels; those of third-party charts come with the chart.
-            create_namespace=not deployed.has_namespace(chart.namespace) and chart.namespace != "kube-system",
             chart=name,
             version=chart.version,
             repository_opts=repository,
@@ -177,8 +193,22 @@ def release(
     return resource
 
 
+def _namespace_of(chart: ChartRelease) -> Manifest:
+    """The namespace of a controller, which goes with it: one of Helm's making stays, with the mesh's key in it.
+
+    Nothing of the chart's pods is known here, and some need the node: no Pod Security level but the open one.
+    """
+    return Manifest("v1", "Namespace", chart.namespace, labels=pod_security("privileged"))
+
+
 def _source(chart: ChartRelease) -> tuple[kubernetes.helm.v3.RepositoryOptsArgs | None, str]:
-    """Where a chart comes from: an OCI reference is the chart's name itself and has no repository."""
-    if chart.repository.startswith("oci://"):
-        return None, f"{chart.repository.rstrip('/')}/{chart.chart}"
+    """Where a chart comes from. An OCI reference and a package's path are the chart's name itself, without repository.
+
+    A package's name holds its version: what lies in a folder cannot be another one than what the stack says.
+    """
+    place = chart.repository.rstrip("/")
+    if place.startswith("oci://"):
+        return None, f"{place}/{chart.chart}"
+    if "://" not in place:
+        return None, f"{place}/{chart.chart}-{chart.version}.tgz"
     return kubernetes.helm.v3.RepositoryOptsArgs(repo=chart.repository), chart.chart

@@ -20,6 +20,7 @@ _CHARTS: Final[Mapping[str, Owner]] = {
 }
 
 _GROUPS: Final[Mapping[str, Owner]] = {
+    "operator.tigera.io": "calico",
     "projectcalico.org": "calico",
     "rbac.authorization.k8s.io": "calico",  # of aws-node, whose pods' addresses Calico waits for
     "external-secrets.io": "secrets",

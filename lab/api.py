@@ -169,7 +169,8 @@ class Api:
 
 
 def _established(definition: Mapping[str, Any] | None) -> bool:
-    conditions = (definition or {}).get("status", {}).get("conditions", [])
+    # A definition that was just made has `conditions: null`.
+    conditions = (definition or {}).get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

@@ -18,7 +18,7 @@ from lab.pki import Pair
 from lab.probe import ClientCertificate, Observation, Outcome, Probe, Protocol
 
 Contexts = Callable[[ClientCertificate | None, Protocol], ssl.SSLContext]
-ALPN: Final[Mapping[Protocol, list[str]]] = {"http": ["http/1.1"], "h2": ["h2"], "tcp": []}
+ALPN: Final[Mapping[Protocol, list[str]]] = {"http": ["http/1.1"], "h2": ["h2"], "tcp": [], "istio": ["istio"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
         return Observation(_kind(error), detail=_detail(error))
     names = _names(writer)
     try:
-        answer = await _asked(reader, writer, probe)
+        answer = await asked(reader, writer, probe)
     except (OSError, EOFError, ValueError) as error:
         # With TLS 1.3 a refused client certificate shows only when the first answer is read.
         return Observation(_kind(error), detail=_detail(error), server_certificate=names)
@@ -78,8 +78,8 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
     return observation(answer, names)
 
 
-async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: Probe) -> http.Message | None:
-    """The request and its answer, in the probe's protocol."""
+async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: Probe) -> http.Message | None:
+    """The request and its answer, in the probe's protocol; None if the connection ends without one."""
     if probe.protocol == "h2":
         scheme = "http" if probe.server_name is None else "https"
         headers = {"host": probe.host, "user-agent": AGENT, "te": "trailers"} | dict(probe.headers)

@@ -13,10 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import yaml
-
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane, Ports
+from lab.definitions import definitions
 from lab.process import Processes
 from lab.tools import Tools
 
@@ -44,6 +43,7 @@ class Cluster:
     tools: Tools
     directory: Path
     mesh: str = ""
+    documents: Sequence[Document] = ()  # what it will hold: they say which kinds it must serve
     processes: Processes = field(init=False)
     plane: ControlPlane = field(init=False)
     api: Api = field(init=False)
@@ -86,10 +86,10 @@ class Cluster:
     def _start(self) -> None:
         self.plane.start()
         self.api = self.plane.api()
-        definitions = [d for d in yaml.load_all(self.tools.crds.read_text(), Loader=yaml.CSafeLoader) if d]
-        for definition in definitions:
+        kinds = definitions(self.tools, self.documents)
+        for definition in kinds:
             self.api.apply(definition)
-        self.api.wait_established(definitions)
+        self.api.wait_established(kinds)
         self.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ROOT}})
         self._start_istiod()
 

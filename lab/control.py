@@ -16,24 +16,30 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from lab import LabError, netns
-from lab.daemon import PROGRESS, SOCKET
+from lab.daemon import INPUT, PROGRESS, SOCKET
 from lab.probe import ClientCertificate, Observation, Probe
 from lab.world import Document
 
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 20.0
+LEAST_FREE: Final = 1 << 20
 ENTER: Final = """#!/bin/sh
-# in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, or of `outside`.
-test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside or <namespace>.<workload>" >&2; exit 2; }}
+# in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, of `outside`, or on its
+# `node`, where kubectl finds the API server.
+test $# -ge 2 || {{ echo "in NAME COMMAND...: NAME is outside, node or <namespace>.<workload>" >&2; exit 2; }}
 parent=$(cat {directory}/pid) && inner=$(cat /proc/$parent/task/$parent/children) || exit 2
 where=$1; shift
-exec nsenter --target ${{inner%% *}} --mount --pid -- nsenter --net=/run/netns/$where -- "$@"
+test "$where" = node && exec {entered} --net -- env KUBECONFIG={directory}/control-plane/kubeconfig "$@"
+exec {entered} -- nsenter --net=/run/netns/$where -- "$@"
 """
 
 
 @dataclass(slots=True)
 class Lab:
-    """A lab in `directory`. As a context manager it stops on exit and keeps its files only if something failed."""
+    """A lab in `directory`. As a context manager it stops on exit and keeps its files only if something failed.
+
+    Should this process end without a word, the lab ends and removes its files by itself.
+    """
 
     directory: Path
     _socket: socket.socket | None = None
@@ -46,20 +52,24 @@ class Lab:
         *,
         directory: Path | None = None,
         pod_range: str | None = None,
+        outlives: bool = False,
         report: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """Start one and wait until it is ready. Raises LabError with the component and the last lines of its log."""
+        """Start one and wait until it is ready; with `outlives` it runs on when this process has ended.
+
+        Raises LabError with the component and the last lines of its log.
+        """
         netns.require()
         directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "input.json").write_text(
-            json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range})
+        (directory / INPUT).write_text(
+            json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range, "outlives": outlives})
         )
         (directory / PROGRESS).touch()
         with (directory / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(
                 netns.isolated(netns.python("lab.daemon", str(directory))),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if outlives else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=netns.environment(),
@@ -69,8 +79,8 @@ class Lab:
         (directory / "pid").write_text(str(daemon.pid))
         try:
             lab._wait_ready(report)
-        except BaseException:
-            lab.stop()
+        except BaseException as error:
+            lab._leave(error)
             raise
         return lab
 
@@ -123,7 +133,8 @@ class Lab:
     def enter(self) -> Path:
         """A script that runs a command where a pod or the outside is: `in outside curl`, `in checkout.checkout sh`."""
         script = self.directory / "in"
-        script.write_text(ENTER.format(directory=self.directory))
+        entered = " ".join(netns.entered("${inner%% *}"))
+        script.write_text(ENTER.format(directory=self.directory, entered=entered))
         script.chmod(0o700)
         return script
 
@@ -139,8 +150,8 @@ class Lab:
         """A command line that runs `argv` in the sandbox: on its node, or in the network of a pod (its netns' name)."""
         parent = (self.directory / "pid").read_text().strip()
         inner = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0]
-        entered = ["nsenter", "--target", inner, "--mount", "--pid", "--net", "--", *argv]
-        return entered if pod is None else [*entered[:7], "nsenter", f"--net=/run/netns/{pod}", "--", *argv]
+        entered = [*netns.entered(inner), "--net", "--"]
+        return [*entered, *(() if pod is None else ("nsenter", f"--net=/run/netns/{pod}", "--")), *argv]
 
     def stop(self) -> None:
         """Stop it and wait until its sandbox is gone."""
@@ -179,9 +190,16 @@ class Lab:
             told = len(lines)
             if self._daemon is not None and self._daemon.poll() is not None:
                 last = "\n".join((self.directory / "daemon.log").read_text(errors="replace").splitlines()[-20:])
-                raise LabError(f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}")
+                raise LabError(
+                    f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}{self._full()}"
+                )
             time.sleep(0.05)
         raise LabError(f"the lab is not ready after {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
+
+    def _full(self) -> str:
+        """A disk without room leaves no message in any log: said here."""
+        free = shutil.disk_usage(self.directory).free
+        return f"\nthe disk of {self.directory} is full: make room, or set TMPDIR" if free < LEAST_FREE else ""
 
     def _ask(self, command: str, argument: Any = None) -> Any:
         # Kept only between exchanges: an interrupted one leaves an answer on its way, which `stop` must not wait for.
@@ -208,6 +226,10 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Stop; what failed keeps its files, what is told to end (Ctrl-C) does not."""
         self.stop()
-        if kind is None:
+        if not isinstance(error, Exception):
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -17,7 +17,7 @@ from lab.jwt import Issuer
 from lab.pki import Authority, Pair
 from lab.probe import ClientCertificate, Protocol, Token
 from lab.servers import record_server_name
-from lab.world import Remote, World
+from lab.world import Remote, Server, World
 
 PUBLIC: Final = "public"
 OURS: Final = "our-clients"
@@ -68,17 +68,16 @@ class Credentials:
 
     def secrets(self, world: World) -> Iterator[dict[str, Any]]:
         """Every Secret that the world's gateways need, one each."""
-        done = set()
+        sharing: dict[tuple[str, str], list[Server]] = {}
         for server in world.servers:
-            key = (server.namespace, server.credential)
-            if server.credential is None or key in done:
-                continue
-            done.add(key)
-            sharing = [s for s in world.servers if (s.namespace, s.credential) == key]
-            names = list(dict.fromkeys(h for s in sharing for h in s.hosts if h != "*")) or sorted(world.hosts)
+            if server.credential is not None:
+                sharing.setdefault((server.namespace, server.credential), []).append(server)
+        for (place, credential), servers in sharing.items():
+            names = list(dict.fromkeys(h for s in servers for h in s.hosts if h != "*")) or sorted(world.hosts)
             pair = self.authority(PUBLIC).issue(names[0] if names else "lab", names or ["lab.invalid"])
-            root = self.authority(f"{server.namespace}/{server.credential}") if server.mode in MUTUAL else None
-            yield _secret(server.namespace, server.credential, pair, root)
+            root = self.authority(f"{place}/{credential}") if servers[0].mode in MUTUAL else None
+            yield _secret(place, credential, pair, root)
+        done = set(sharing)
         for remote in world.remotes.values():
             for settings in remote.tls.values():
                 name, namespace = settings.get("credentialName"), remote.credential_namespace

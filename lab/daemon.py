@@ -1,12 +1,14 @@
 """Process 1 of a sandbox: runs one Session and answers on a Unix socket, a line of JSON each way.
 
 `python -m lab.daemon DIRECTORY` reads `DIRECTORY/input.json` ({"documents": [...], "podRange": ...}) and listens on
-`DIRECTORY/control.sock` once everything is ready; progress and failure go to `DIRECTORY/progress.jsonl`.
+`DIRECTORY/control.sock` once everything is ready; progress and failure go to `DIRECTORY/progress.jsonl`. With
+"outlives" it runs until told to stop; without, standard input is a pipe whose end means that nobody waits any more.
 """
 
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -14,20 +16,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from lab import LabError, operations
+from lab import LabError, asking, jobs, operations, replicas
 from lab.probe import ClientCertificate, Probe
 from lab.session import Session
 from lab.tools import tools
 from lab.world import POD_RANGE
 
 LINE_LIMIT: Final = 64 * 1024 * 1024
+INPUT: Final = "input.json"
 SOCKET: Final = "control.sock"
 PROGRESS: Final = "progress.jsonl"
 
 
 async def main(directory: Path) -> int:
     """Run until told to stop. 0 after a good stop, 1 if the lab did not start."""
-    given = json.loads((directory / "input.json").read_text())
+    given = json.loads((directory / INPUT).read_text())
     progress = (directory / PROGRESS).open("a", buffering=1)
 
     def say(kind: str, text: str) -> None:
@@ -36,6 +39,9 @@ async def main(directory: Path) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    orphaned = asyncio.Event()
+    if not given.get("outlives"):
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), lambda: _orphan(orphaned, stopping))
     session = Session(tools(), directory, lambda text: say("step", text), given.get("podRange") or POD_RANGE)
     try:
         starting = asyncio.create_task(session.start(given["documents"]))
@@ -54,7 +60,16 @@ async def main(directory: Path) -> int:
     finally:
         await session.stop()
         (directory / SOCKET).unlink(missing_ok=True)
+        if orphaned.is_set():
+            shutil.rmtree(directory, ignore_errors=True)
     return 0
+
+
+def _orphan(orphaned: asyncio.Event, stopping: asyncio.Event) -> None:
+    """Nobody writes to standard input: it is readable when whoever started us has ended, however it did."""
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    orphaned.set()
+    stopping.set()
 
 
 async def _serve(session: Session, directory: Path, stopping: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -82,7 +97,7 @@ async def _serve(session: Session, directory: Path, stopping: asyncio.Event, rea
 
 def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[Any], Awaitable[Any]]]:
     async def probes(argument: Any) -> Any:
-        return [o.document() for o in await session.probes([Probe.of(p) for p in argument])]
+        return [o.document() for o in await asking.probes(session, [Probe.of(p) for p in argument])]
 
     async def apply(argument: Any) -> None:
         await session.apply(argument)
@@ -126,8 +141,13 @@ def _commands(session: Session, stopping: asyncio.Event) -> dict[str, Callable[[
         stopping.set()
 
     found = (probes, apply, delete, enforce, status, certificate, credential, stop)
-    return {command.__name__: command for command in found} | operations.commands(session)
+    return {command.__name__: command for command in found} | _more(session)
+
+
+def _more(session: Session) -> dict[str, Callable[[Any], Awaitable[Any]]]:
+    return operations.commands(session) | jobs.commands(session) | replicas.commands(session)
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(Path(sys.argv[1]))))
+    # Not sys.exit: that waits for the session's thread, and the kernel ends whatever it is waiting for.
+    os._exit(asyncio.run(main(Path(sys.argv[1]))))

@@ -31,35 +31,41 @@ class Caller:
     @property
     def name(self) -> str:
         """As the tables show it."""
-        return f"{self.partner} {self.direction} {self.probe.method} {self.probe.host}{self.probe.path}"
+        said = "" if self.probe.protocol == "tcp" else f"{self.probe.method} "
+        path = "" if self.probe.protocol == "tcp" else self.probe.path
+        return f"{self.partner} {self.direction} {said}{self.probe.host}{path}"
 
 
 def callers(stack: Stack, documents: Sequence[Mapping[str, Any]]) -> list[Caller]:
-    """The first permitted HTTP request of each entry of each partner, in and out."""
+    """The first permitted request of each entry of each partner, in and out: HTTP, gRPC, or a line of TCP."""
     cast = world(documents)
-    known = {player.host: player for player in players(documents, cast) if not player.raw}
+    known = {player.host: player for player in players(documents, cast)}
     found = []
     for partner in stack.partners:
         for inbound in partner.inbound:
             if inbound.host in known:
                 call = next(iter(inward.own_calls(stack, inbound, known[inbound.host], cast.stranger)))
                 found.append(Caller(partner.name, "in", call.probe))
+    outwards: dict[str, list[Probe]] = {}
+    for scenario in outward.scenarios(stack, cast.remotes):
+        if scenario.kind == "outward":
+            outwards.setdefault(scenario.probe.host, []).append(scenario.probe)
     for partner in stack.partners:
-        hosts = {outbound.host for outbound in partner.outbound}
-        for scenario in outward.scenarios(stack, cast.remotes):
-            probe = scenario.probe
-            if scenario.kind == "outward" and probe.host in hosts and probe.protocol == "http":
-                found.append(Caller(partner.name, "out", probe))
+        hosts = dict.fromkeys(outbound.host for outbound in partner.outbound)
+        found += (Caller(partner.name, "out", probe) for host in hosts for probe in outwards.get(host, ()))
     return found
 
 
 def streams(lab: Lab, hosts: Mapping[str, str], several: Iterable[Caller], role: Role = "steady") -> Iterator[Stream]:
-    """Each caller twice: on one connection, and on a fresh connection for each request. `hosts`: addresses of ours."""
+    """Each caller twice: on one connection, and on a fresh connection for each request. `hosts`: addresses of ours.
+
+    HTTP/2 only on fresh ones: `lab.http2` sends one request a connection.
+    """
     for caller in several:
         probe = caller.probe
         shown = None if probe.certificate is None else _pem(lab, caller.partner, probe.certificate)
         address = hosts.get(probe.to) if probe.source == OUTSIDE else None
-        for reuse in (True, False):
+        for reuse in (False,) if probe.protocol == "h2" else (True, False):
             name = f"{caller.name} ({'kept' if reuse else 'fresh'})"
             yield Stream(name, probe, reuse, address, shown, role)
 

@@ -1,100 +1,29 @@
-"""What happens to a mesh while partners call: a table of cases, each played under load, each judged by every request.
+"""What happens to a mesh while partners call: the table of cases, each with what it brings about and within what bound.
 
-A case says which callers the change is about (its subjects); every other caller is steady and may lose nothing. What it
-brings about is a list of effects: from which moment on which subjects must be answered, or refused, and within what
-bound the configuration promises that. The data plane does the refusing: the packet filter is brought up to date only
-after the effects were seen, so that no packet filter helps the mesh.
+The data plane does the refusing: the packet filter is brought up to date only after the effects were seen, so that no
+packet filter helps the mesh.
 """
 
-import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from lab import rollover
+from lab.cases import Case, Effect, Happening
 from lab.drive import Load, pause, streams
 from lab.ground import Ground
 from lab.load import Stream
 from lab.operations import API_SERVER
-from lab.records import Figures, Record, settled
 from lab.rotation import Rotation
 
-LEAD: Final = 3.0  # seconds of load before anything happens
 DOWN: Final = 5.0  # seconds a killed program stays dead
 # What is not the mesh's own time: istiod's debounce (100 ms after the last event), pushing, a busy machine.
 PROPAGATION: Final = 1.0
-# The longest pause between two tries to connect again: of istiod's watches (client-go's reflector) and of Envoy's and
-# the agent's streams to istiod alike.
+# The longest pause between two tries of an Envoy to open its stream again; pauses are random below 0.5 s, 1 s, 2 s, ...
+# (envoy.config.core.v3.GrpcService.EnvoyGrpc, retry_policy). Nothing that Istio offers sets another: ADR 12.
 BACK_OFF: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Subjects (by their names' end) that must come out `good` or not from `since` on, within `bound` seconds."""
-
-    what: str
-    since: float
-    subjects: str
-    good: bool
-    bound: float | None = None  # None: measured and told, not judged
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """An effect and when it was complete; None if never."""
-
-    what: str
-    seconds: float | None
-    bound: float | None
-
-    @property
-    def passed(self) -> bool:
-        """Whether it came within its bound."""
-        return self.bound is None or (self.seconds is not None and self.seconds <= self.bound)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One case as played."""
-
-    case: str
-    sentence: str
-    steady: Figures
-    effects: tuple[Observed, ...]
-    notes: tuple[str, ...]
-    seconds: float
-    load_average: float
-
-    @property
-    def passed(self) -> bool:
-        """Nothing lost, and everything in time."""
-        return self.steady.lost == 0 and all(effect.passed for effect in self.effects)
-
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "passed": self.passed}
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """What a case brought about."""
-
-    effects: tuple[Effect, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row. `before` and `after` bring the lab to where the case starts and back; `subjects` are told by partner."""
-
-    name: str
-    sentence: str
-    happen: Callable[[Ground, Load], Happening]
-    subjects: Callable[[Ground], list[Stream]] = lambda _: []
-    absent: Callable[[Ground], set[str]] = lambda _: set()  # partners whose own callers are not steady
-    before: Callable[[Ground], None] = lambda _: None
-    after: Callable[[Ground], None] = lambda _: None
+# Its first two tries: where another istiod answers, the first succeeds, or the second if the first met the dead one.
+RECONNECT: Final = 1.5
 
 
 def _nothing(_: Ground, load: Load) -> Happening:
@@ -141,18 +70,32 @@ def _removed(ground: Ground, load: Load) -> Happening:
 
 
 def _moved_away(ground: Ground) -> list[Stream]:
-    return list(streams(ground.lab, ground.hosts, [ground.withdrawn()], "subject"))
+    return list(streams(ground.lab, ground.hosts, [ground.withdrawn(ground.changing)], "subject"))
 
 
 def _changed(ground: Ground, load: Load) -> Happening:
     del load
-    effects = _narrow(ground)
+    effects = _narrow(ground, ground.changing)
     return Happening(effects, (f"{ground.changing} loses the half of its addresses that this caller calls from",))
 
 
-def _narrow(ground: Ground, again: float = 0.0) -> tuple[Effect, ...]:
+def _session_away(ground: Ground) -> list[Stream]:
+    return list(streams(ground.lab, ground.hosts, [ground.withdrawn(ground.session)], "subject"))
+
+
+def _session_changed(ground: Ground, load: Load) -> Happening:
+    del load
+    effects = _narrow(ground, ground.session)
+    return Happening(effects, (f"{ground.session} loses the half of its addresses that this session comes from",))
+
+
+def _session_widen(ground: Ground) -> None:
+    ground.lab.apply(ground.before_narrowing(ground.session))
+
+
+def _narrow(ground: Ground, partner: str, again: float = 0.0) -> tuple[Effect, ...]:
     """Withdraw the half of a partner's addresses that the subjects call from; `again`: seconds to find one another."""
-    began, _ = ground.lab.operate("write", ground.narrowed())
+    began, _ = ground.lab.operate("write", ground.narrowed(partner))
     bound = again + ground.drain + PROPAGATION
     pause(bound + 2)
     return (
@@ -162,13 +105,22 @@ def _narrow(ground: Ground, again: float = 0.0) -> tuple[Effect, ...]:
 
 
 def _widen(ground: Ground) -> None:
-    ground.lab.apply(ground.before_narrowing())
+    ground.lab.apply(ground.before_narrowing(ground.changing))
 
 
 # -- programs die
 
 
-def _dies(name: Callable[[Ground], str]) -> Callable[[Ground, Load], Happening]:
+def watching_again(outage: float) -> float:
+    """Seconds at most until a watch of istiod's is open again after an API server was away so long.
+
+    A pause of client-go's reflector is 0.8 s, doubled each time, up to 30 s, and up to as much again by chance. One
+    that began before the outage ended follows pauses of which each was at least half of it less 0.8 s.
+    """
+    return min(60.0, 2 * outage + 1.6)
+
+
+def _dies(name: Callable[[Ground], str], again: Callable[[float], float]) -> Callable[[Ground, Load], Happening]:
     def happen(ground: Ground, load: Load) -> Happening:
         del load
         program = name(ground)
@@ -177,10 +129,24 @@ def _dies(name: Callable[[Ground], str]) -> Callable[[Ground, Load], Happening]:
         began = time.monotonic()
         ground.lab.operate("revive", program)
         ready = time.monotonic() - began
-        effects = _narrow(ground, BACK_OFF)  # and it works again: the next change takes effect
+        effects = _narrow(
+            ground, ground.changing, again(DOWN + ready)
+        )  # and it works again: the next change takes effect
         return Happening(effects, (f"{program} dead for {DOWN:.0f} s, ready again {ready:.1f} s later",))
 
     return happen
+
+
+def _one_dies(ground: Ground, load: Load) -> Happening:
+    """The istiod that the proxies are connected to, while there is another; nobody waits for it to come back."""
+    del load
+    first = next(str(key) for key in ground.lab.status()["workloads"] if key.startswith("istio-system/istiod"))
+    other = ground.lab.operate("replicate", first)
+    ground.lab.operate("lose", first)
+    effects = _narrow(ground, ground.changing, RECONNECT)
+    ground.lab.operate("regain", first)
+    drained = ground.lab.operate("retire", other)
+    return Happening(effects, (f"{first} lost while {other} ran; the latter ended in {drained:.1f} s afterwards",))
 
 
 def _istiod(ground: Ground) -> str:
@@ -243,12 +209,21 @@ CASES: Final[tuple[Case, ...]] = (
         "changed", "A partner loses some of its addresses", _changed, _moved_away, after=_widen,
     ),
     Case(
+        "session", "A partner over TCP loses some of its addresses", _session_changed, _session_away,
+        after=_session_widen, possible=lambda g: bool(g.session),
+    ),
+    Case(
         "removed", "A partner is removed", _removed, _newcomer, lambda g: {g.subject},
         after=lambda g: g.lab.apply(g.objects_of(g.subject)),
     ),
-    Case("istiod", "istiod is killed and restarted", _dies(_istiod), _moved_away, after=_widen),
+    Case("replica", "One of two istiods is killed", _one_dies, _moved_away, after=_widen),
     Case(
-        "apiserver", "The API server is killed and restarted", _dies(lambda _: API_SERVER), _moved_away, after=_widen,
+        "istiod", "The only istiod is killed and restarted", _dies(_istiod, lambda _: BACK_OFF), _moved_away,
+        after=_widen,
+    ),
+    Case(
+        "apiserver", "The API server is killed and restarted", _dies(lambda _: API_SERVER, watching_again), _moved_away,
+        after=_widen,
     ),
     Case("drained", "Both partner-facing gateways' pods are replaced", _drained),
     Case(
@@ -258,39 +233,3 @@ CASES: Final[tuple[Case, ...]] = (
     Case("upgrade", "The control plane is upgraded by revision, every step", _upgraded),
     Case("return", "The same upgrade goes back from its last step but one", _returned),
 )  # fmt: skip
-
-
-def played(case: Case, ground: Ground, *, rate: float, requests: int) -> Outcome:
-    """One case from before to after. Raises LabError for what the lab cannot do."""
-    case.before(ground)
-    absent = case.absent(ground)
-    steady = [ground.as_now(c) for c in ground.callers if c.partner not in absent]
-    several = [*streams(ground.lab, ground.hosts, steady), *case.subjects(ground)]
-    began = time.monotonic()
-    load = Load.start(ground.lab, several, rate=rate, requests=requests)
-    try:
-        pause(LEAD)
-        happened = case.happen(ground, load)
-        records = load.finish()
-    finally:
-        load.abandon()
-    taken = time.monotonic() - began
-    case.after(ground)
-    ground.kept.clear()
-    observed = tuple(_observed(effect, several, records) for effect in happened.effects)
-    kept = [record for record in records if several[record.stream].role == "steady"]
-    return Outcome(
-        case.name, case.sentence, Figures.of(kept), observed, happened.notes, round(taken, 1), os.getloadavg()[0]
-    )
-
-
-def _observed(effect: Effect, several: Sequence[Stream], records: Iterable[Record]) -> Observed:
-    wanted = {
-        index for index, stream in enumerate(several)
-        if stream.role == "subject" and stream.name.endswith(effect.subjects)
-    }  # fmt: skip
-    each = [
-        settled([r for r in records if r.stream == index], effect.since, good=effect.good) for index in sorted(wanted)
-    ]
-    found = [seconds for seconds in each if seconds is not None]
-    return Observed(effect.what, round(max(found), 2) if found and len(found) == len(each) else None, effect.bound)

@@ -49,19 +49,19 @@ class Run:
             if len(self.different) > SHOWN:
                 yield f"and {len(self.different) - SHOWN} more; --format json has them all"
 
-    def markdown(self) -> str:
-        """For `docs/lab/fidelity.md`."""
+    def markdown(self, file: str) -> str:
+        """For a page in `docs/lab`, which names the command that wrote it to that file."""
         rows = [" | ".join(map(str, row)) for row in table(self.outcomes)]
         return "\n".join(
             [
-                "# Fidelity: does the analyser say what Envoy does?",
+                f"# Fidelity over `{self.stack}`: does the analyser say what Envoy does?",
                 "",
                 "The same questions are put to `partner_mesh.analysis` and to the data plane of the lab: pairwise over",
                 "every dimension (server name, Host, certificate, address, method, path, headers, token, workload,",
                 "port), then at random around right calls; half with NetworkPolicies in force, half without, so",
                 "that what lies beneath is asked too. A difference is a fault: `lab fidelity` ends with status 1.",
                 "",
-                f"Made by `{self.command} --write docs/lab/fidelity.md`:",
+                f"Made by `{self.command} --write {file}`:",
                 "",
                 f"| {' | '.join(COLUMNS)} |",
                 f"|{'---|' * len(COLUMNS)}",

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -12,6 +13,8 @@ from lab import LabError
 from lab import stack as stacks
 from lab.control import Lab
 from lab.drive import Caller, callers
+from lab.identity import key
+from lab.probe import Observation
 from lab.tools import Tools, tools
 from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.partner import Partner
@@ -20,6 +23,7 @@ from partner_mesh.specs import compile_stack
 
 Document = dict[str, Any]
 WORKLOAD_CERTIFICATE: Final = "60s"  # instead of 24 h, so that workload certificates rotate during every case
+SETTLE_SECONDS: Final = 20.0
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -35,6 +39,7 @@ class Ground:
     hosts: Mapping[str, str]  # of ours, while all partners are there
     changing: str = ""  # the partner whose addresses are narrowed
     subject: str = ""  # the one that comes and goes
+    session: str = ""  # one over TCP whose addresses are narrowed; empty: the stack has none
     moved: dict[str, str] = field(default_factory=dict)  # pods that were replaced -> by which
     kept: dict[str, Any] = field(default_factory=dict)  # what a case remembers while it is played
 
@@ -44,15 +49,18 @@ class Ground:
         kit = tools(report)
         documents = rendered(kit, stack)
         found = callers(stack, documents)
-        changing = next((c for c in found if c.direction == "in" and _halves(stack, c) is not None), None)
+        able = [c for c in found if c.direction == "in" and _halves(stack, c) is not None]
+        changing = next((c for c in able if c.probe.protocol == "http"), None)
         if changing is None:
             raise LabError(f"lab load: no partner of {stack.name} calls us over HTTP from more than one address")
-        coming = [c.partner for c in found if c.direction == "in" and c.partner != changing.partner]
+        inward = [c.partner for c in found if c.direction == "in" and c.probe.protocol == "http"]
+        coming = [partner for partner in inward if partner != changing.partner]
         if not coming:
             raise LabError(f"lab load: {stack.name} needs a second partner that calls us over HTTP")
         lab = Lab.start(documents, report=report)
         hosts = lab.status()["hosts"]
-        return cls(stack, kit, lab, documents, found, hosts, changing.partner, coming[-1])
+        session = next((c.partner for c in able if c.probe.protocol == "tcp"), "")
+        return cls(stack, kit, lab, documents, found, hosts, changing.partner, coming[-1], session)
 
     @property
     def drain(self) -> float:
@@ -75,38 +83,51 @@ class Ground:
             source = self.moved[source]
         return replace(caller, probe=replace(caller.probe, source=source))
 
+    def settle(self, several: Sequence[Caller]) -> None:
+        """Until every one of them is answered: what the case before brought back takes effect in its own time."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while waiting := [c for c, seen in zip(several, self._asked(several), strict=True) if not seen.permitted]:
+            if time.monotonic() > deadline:
+                raise LabError(f"lab load: not answered before anything happens: {waiting[0].name}")
+            time.sleep(0.1)
+
+    def _asked(self, several: Sequence[Caller]) -> list[Observation]:
+        return self.lab.probes([caller.probe for caller in several])
+
     def objects_of(self, partner: str) -> list[Document]:
         """The objects that are there because of a partner and no other, in order of deployment."""
         without = self._with_partners([p for p in self.stack.partners if p.name != partner])
         return differences(stacks.objects(compile_stack(self.stack)), stacks.objects(compile_stack(without)))[1]
 
-    def withdrawn(self) -> Caller:
-        """The changing partner at the last of its addresses, in the half that `narrowed` takes away."""
-        caller = next(c for c in self.callers_of(self.changing) if c.direction == "in")
-        halves = _halves(self.stack, caller)
-        assert halves is not None  # `open` chose it so
-        return replace(caller, probe=replace(caller.probe, address=str(halves[1].broadcast_address - 1)))
+    def withdrawn(self, partner: str) -> Caller:
+        """A partner at the last of its addresses, in the half that `narrowed` takes away."""
+        caller, (_, high) = self._halved(partner)
+        return replace(caller, probe=replace(caller.probe, address=str(high.broadcast_address - 1)))
 
-    def narrowed(self) -> list[Document]:
+    def narrowed(self, partner: str) -> list[Document]:
         """What changes when that half is withdrawn."""
-        return self._narrowing()[0]
+        return self._narrowing(partner)[0]
 
-    def before_narrowing(self) -> list[Document]:
+    def before_narrowing(self, partner: str) -> list[Document]:
         """The same objects as they were."""
-        return self._narrowing()[1]
+        return self._narrowing(partner)[1]
 
-    def _narrowing(self) -> tuple[list[Document], list[Document]]:
-        caller = next(c for c in self.callers_of(self.changing) if c.direction == "in")
-        halves = _halves(self.stack, caller)
-        assert halves is not None
+    def _narrowing(self, name: str) -> tuple[list[Document], list[Document]]:
+        caller, (low, _) = self._halved(name)
         changed = [
-            _at(partner, caller.probe.host, (str(halves[0]),)) if partner.name == self.changing else partner
+            _at(partner, caller.probe.host, (str(low),)) if partner.name == name else partner
             for partner in self.stack.partners
         ]
         before, after = compile_stack(self.stack), compile_stack(self._with_partners(changed))
         written, _ = differences(stacks.objects(before), stacks.objects(after))
         restored, _ = differences(stacks.objects(after), stacks.objects(before))
         return written, restored
+
+    def _halved(self, partner: str) -> tuple[Caller, tuple[ipaddress.IPv4Network, ipaddress.IPv4Network]]:
+        caller = next(c for c in self.callers_of(partner) if c.direction == "in")
+        halves = _halves(self.stack, caller)
+        assert halves is not None  # `open` chose it so
+        return caller, halves
 
     def _with_partners(self, partners: Sequence[Partner]) -> Stack:
         return self.stack.model_copy(update={"partners": tuple(partners)})
@@ -146,12 +167,6 @@ def differences(
     old, new = {key(d): d for d in before}, {key(d): d for d in after}
     written = [dict(d) for k, d in new.items() if old.get(k) != d]
     return written, [dict(d) for k, d in old.items() if k not in new]
-
-
-def key(document: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """What tells an object from all others, whatever version it is written in."""
-    metadata = document["metadata"]
-    return document["apiVersion"].rpartition("/")[0], document["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
 def seconds_of(duration: str) -> float:

@@ -1,6 +1,7 @@
 """The loopback test in the lab: the objects of `specs.hairpin` applied to a running one, the call made, then broken."""
 
 import copy
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -9,13 +10,14 @@ from lab import LabError, paths
 from lab.control import Lab
 from lab.expect import CUT, Expect
 from lab.inward import pods, versions
+from lab.jobs import Ended
 from lab.players import Player, players
 from lab.probe import ClientCertificate, Observation, Probe
 from lab.tiers import Finding
 from lab.world import POD_RANGE, world
 from partner_mesh.config.partner import Partner
 from partner_mesh.config.stack import Stack
-from partner_mesh.specs.hairpin import CAPTURED_PORT, SERVER_PORT, Loop, loops
+from partner_mesh.specs.hairpin import CAPTURED_PORT, SERVER_PORT, Loop, job, loops
 
 Document = Mapping[str, Any]
 SECONDS: Final = 15.0
@@ -65,6 +67,7 @@ class Test:
             for each in self._breaks():
                 yield self._broken(each)
             yield from self._around()
+            yield from self._as_job()
         finally:
             self.lab.delete(documents)
 
@@ -149,6 +152,30 @@ class Test:
             "Around the egress gateway, by the load balancer, it is refused", replace(around, to=public), SHUT
         )
 
+    def _as_job(self) -> Iterator[Finding]:
+        """What `--objects` prints for a real cluster, run to its end here: it must tell right from wrong by itself."""
+        document = job(self.loop, self.stack, "the lab's own shell").document()
+        self.lab.apply([document])
+        try:
+            yield self._ended("The Job for a real cluster ends well", document, 0)
+            if admitting := [m.document() for m in self.loop.objects if self._admits(m.document())]:
+                self.lab.delete(admitting)
+                self._until("", self._call(), REFUSED)
+                yield self._ended("The Job fails once the policy that admits it is gone", document, 1)
+        finally:
+            self.lab.delete([document])
+
+    def _ended(self, sentence: str, document: Document, status: int) -> Finding:
+        try:
+            ended = Ended.of(self.lab.operate("run_job", document))
+        except LabError as error:  # its Pod is refused, or its proxy does not start: a fault of the objects
+            ended = Ended(-1, str(error))
+        said = (
+            () if ended.status == status else (f"ended with {ended.status}, not {status}:", *ended.output.splitlines())
+        )
+        text = f"{self.loop.partner} {self.loop.inbound.host}: {sentence}."
+        return Finding(3, passed=ended.status == status, sentence=text, details=said)
+
     def _until(self, sentence: str, probe: Probe, expect: Expect) -> Finding:
         def holds(seen: Observation) -> bool:
             return not expect.differences(seen)
@@ -175,7 +202,9 @@ class Test:
 
 
 def tests(lab: Lab, stack: Stack, documents: Sequence[Document], name: str | None) -> Iterator[Test]:
-    """One for each loop of the partners that want one."""
+    """One for each loop of the partners that want one. Raises LabError where the Job's command cannot run."""
+    if shutil.which("curl") is None:
+        raise LabError("the loopback test's Job calls with curl, which is missing: apt-get install -y curl")
     cast = world(documents)
     callers = players(documents, cast)
     for partner in partners(stack, name):

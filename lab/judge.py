@@ -7,11 +7,12 @@ is told as the other: which server its server name finds, whose certificate it s
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lab.probe import OUTSIDE, Observation, Probe, Token
-from lab.world import Server, World, world
+from lab.world import Server, World, endpoints, world
+from lab.world import Workload as Pod
 from partner_mesh.analysis.http import Condition, HttpSet
 from partner_mesh.analysis.journeys import Journey
 from partner_mesh.analysis.layers import (
@@ -31,6 +32,9 @@ from partner_mesh.analysis.through_gateways import journeys
 
 Document = Mapping[str, Any]
 HEADER: Final = re.compile(r"request\.headers\[(.+)\]")
+NETWORK_POLICY: Final = "NetworkPolicy"
+ROOT: Final = "istio-system"
+NO_TOKEN: Final = Because("authentication", "no RequestAuthentication takes the token")
 CLAIM: Final = re.compile(r"request\.auth\.claims((?:\[[^]]+\])+)")
 
 
@@ -125,19 +129,41 @@ class Judge:
             packets = self._parts_between(_addresses(self.reach, probe.address or ""), self._pods[probe.to], probe)
             if packets.verdict is Verdict.DENIED or not any(s.workload == probe.to for s in self.world.servers):
                 return packets
-        if probe.token is not None and (probe.token.expired or probe.token.forged or not self._accepts(probe.token)):
-            return Expected(
-                Verdict.DENIED, (), (Because("authentication", "no RequestAuthentication takes the token"),)
-            )
         server = self._server(probe)
         if server is None:
             return Expected(Verdict.DENIED, (), (Because("route", f"no server for the name {probe.server_name!r}"),))
+        if (stopped := self._packets(probe, server)) is not None:
+            return stopped
+        if not self._takes(server.workload, probe.token):
+            return Expected(Verdict.DENIED, (), (NO_TOKEN,))
         host = probe.host.partition(":")[0]
         raw = probe.protocol == "tcp"
         name = (probe.server_name or "") if raw else host
         here = [j for j in self._inward.get(name, ()) if _name(j.gateway) == server.workload]
         found = [j for j in here if self._is(j.source, probe, server, name)]
-        return _combined([_part(j) for j in found], probe, f"nothing leads to {name} for this client")
+        parts = [self._with_token(_part(j), probe.token) for j in found]
+        return _combined(parts, probe, f"nothing leads to {name} for this client")
+
+    def _packets(self, probe: Probe, server: Server) -> Expected | None:
+        """What refuses this one address at the gateway, if packets do.
+
+        A journey answers for a block of addresses, and of several one that gets through is enough for it
+        (`analysis.through_gateways`).
+        """
+        services = (d for d in self.documents if d["kind"] == "Service")
+        ports = (
+            number
+            for service in services
+            for port in service["spec"].get("ports", ())
+            if port["port"] == server.port
+            for pod, number in endpoints(self.world, service, port)
+            if pod.key == server.workload
+        )
+        if probe.to in self._pods or (target := next(ports, None)) is None:
+            return None
+        source, pod = _addresses(self.reach, probe.address or ""), self._pods[server.workload]
+        found = self._parts_between(source, pod, replace(probe, port=target))
+        return found if found.verdict is Verdict.DENIED and found.layer == NETWORK_POLICY else None
 
     def _server(self, probe: Probe) -> Server | None:
         """Whose server name it is; a server of any host takes what no other takes, also no name at all."""
@@ -153,13 +179,25 @@ class Judge:
         front = next((self.world.hosts[host] for host in server.hosts if host in self.world.hosts), None)
         return probe.to == server.workload or self.world.hosts.get(probe.to, probe.to) == front
 
-    def _accepts(self, token: Token) -> bool:
-        rules = [r for d in self.documents if d["kind"] == "RequestAuthentication" for r in d["spec"]["jwtRules"]]
-        return any(
-            rule["issuer"] == token.issuer
-            and (not rule.get("audiences") or set(rule["audiences"]) & set(token.audiences))
-            for rule in rules
-        )
+    def _with_token(self, part: _Part, token: Token | None) -> _Part:
+        """The same with a token that the destination's own proxy refuses, whatever it would allow."""
+        if self._takes(_name(part.destination), token):
+            return part
+        return replace(part, verdict=Verdict.DENIED, because=(NO_TOKEN,))
+
+    def _takes(self, pod: str, token: Token | None) -> bool:
+        """Whether a pod's proxy lets a token pass: one of its rules takes it, or it has none and does not look."""
+        workload = self.world.workloads.get(pod)
+        if token is None or workload is None:
+            return True
+        rules = [
+            rule
+            for document in self.documents
+            if document["kind"] == "RequestAuthentication" and _selects(document, workload)
+            for rule in document["spec"].get("jwtRules", ())
+        ]
+        good = not token.expired and not token.forged
+        return not rules or (good and any(_signed_for(token, rule) for rule in rules))
 
     def _is(self, client: Endpoint, probe: Probe, server: Server, host: str) -> bool:
         """Whether one of the analyser's clients is who sends the probe."""
@@ -220,6 +258,19 @@ class Judge:
                 yield _Part(each.destination, each.verdict, http, each.decided_by)
 
 
+def _selects(document: Document, pod: Pod) -> bool:
+    """Whether a policy of Istio's applies to a pod: of the root namespace to all, else to its own namespace's."""
+    if document["metadata"]["namespace"] not in {ROOT, pod.namespace}:
+        return False
+    wanted = document["spec"].get("selector", {}).get("matchLabels", {})
+    return bool(wanted.items() <= dict(pod.labels).items())
+
+
+def _signed_for(token: Token, rule: Mapping[str, Any]) -> bool:
+    audiences = set(rule.get("audiences") or ())
+    return bool(rule["issuer"] == token.issuer and (not audiences or audiences & set(token.audiences)))
+
+
 def _part(journey: Journey) -> _Part:
     return _Part(journey.destination, journey.fate.verdict, journey.fate.requests, journey.fate.because)
 
@@ -271,7 +322,15 @@ def _holds(condition: Condition, probe: Probe) -> bool:
         values = (
             [str(v) for v in inner] if isinstance(inner, list | tuple) else [str(inner)] if inner is not None else ()
         )
-    return (condition.value in values) is condition.holds
+    wanted = condition.value.split(" or ")  # as the analyser writes the values of one `when`
+    return any(_fits(value, pattern) for value in values for pattern in wanted) is condition.holds
+
+
+def _fits(value: str, pattern: str) -> bool:
+    """A value as AuthorizationPolicy matches it: exactly, by a beginning or an ending, or by being there."""
+    if pattern.startswith("*"):
+        return value.endswith(pattern[1:]) and bool(value)
+    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
 
 
 def normalised(path: str) -> str:

@@ -8,6 +8,8 @@ bootstrap template are, and that proxies run with group 1337 (not user 1337, who
 
 import base64
 import json
+import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +29,6 @@ CNI_ONLY: Final = frozenset(
     {"--run-validation", "--skip-rule-apply"}
 )  # with these the CNI plugin sets the rules; here we do
 PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
-CPU_LIMIT: Final = "1"  # cores a container may think it has: Envoy's worker threads follow from it
 
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _MAP_FIELD = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
@@ -216,10 +217,23 @@ def _value_from(pod: Mapping[str, Any], source: Mapping[str, Any], container: Ma
     if (reference := source.get("fieldRef")) is not None:
         return _field(pod, reference["fieldPath"])
     if (resource := source.get("resourceFieldRef")) is not None:
-        return CPU_LIMIT if resource["resource"].endswith(".cpu") else None  # memory: not limited here
+        return (
+            cores(container, os.cpu_count() or 1) if resource["resource"] == "limits.cpu" else None
+        )  # memory: not limited here
     raise LabError(
         f"container {container['name']}: the lab knows fieldRef, resourceFieldRef, secretKeyRef, not {sorted(source)}"
     )
+
+
+def cores(container: Mapping[str, Any], node: int) -> str:
+    """The container's CPU limit in whole cores, rounded up; without one the node's, as the downward API answers.
+
+    Envoy's worker threads (pilot-agent, `ISTIO_CPU_LIMIT`) and istiod's (`GOMAXPROCS`) follow from it.
+    """
+    limit = str(container.get("resources", {}).get("limits", {}).get("cpu", ""))
+    if not limit:
+        return str(node)
+    return str(math.ceil(int(limit[:-1]) / 1000 if limit.endswith("m") else float(limit)))
 
 
 def _field(pod: Mapping[str, Any], path: str) -> str:

@@ -108,17 +108,26 @@ class _Caller:
             sent = time.monotonic()
             self.run.sent += self.stream.role == "steady"
             reused = self._usable()
-            try:
-                async with asyncio.timeout(TIMEOUT):
-                    status, problem = await self._exchange(), ""
-            except (OSError, EOFError, ValueError, TimeoutError) as error:
-                self._drop()
-                status, problem = 0, _reason(error)
+            status, problem = await self._answered()
+            # TCP has no word for "send no more here": a session that a drain ends may cut a line off. Who speaks
+            # SMPP binds anew and sends what was not answered again; so does this caller, once, and says so.
+            repeated = status == 0 and reused and self.stream.probe.protocol == "tcp"
+            if repeated:
+                status, problem = await self._answered()
             self.run.records.append(
-                Record(self.index, sent, time.monotonic() - min(due, sent), status, problem, reused)
+                Record(self.index, sent, time.monotonic() - min(due, sent), status, problem, reused, repeated)
             )
             due += interval
         self._drop()
+
+    async def _answered(self) -> tuple[int, str]:
+        """The status, or 0 and why there is none."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self._exchange(), ""
+        except (OSError, EOFError, ValueError, TimeoutError) as error:
+            self._drop()
+            return 0, _reason(error)
 
     def _usable(self) -> bool:
         """Whether there is a connection to send on: one that the peer closed, or of a pod that is leaving, is none."""
@@ -132,14 +141,14 @@ class _Caller:
 
     async def _exchange(self) -> int:
         reader, writer = self.open or await self._connect()
-        writer.write(client.request_bytes(self.stream.probe))
-        answer = await http.read(reader, answers=self.stream.probe.method)
+        answer = await client.asked(reader, writer, self.stream.probe)
         if answer is None:
             raise EOFError("closed without an answer")
-        closing = answer.headers.get("connection", "").lower() == "close"
-        if closing or not self.stream.reuse:
+        if not self.stream.reuse or answer.headers.get("connection", "").lower() == "close":
             self._drop()
-        return int(answer.start[1])
+        if (refused := answer.headers.get("grpc-status", "0")) != "0":  # gRPC says so in a header of an answer 200
+            raise ValueError(f"grpc-status {refused}")
+        return int(answer.start[1]) or 200  # a line of TCP has no status
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         probe, netns = self.stream.probe, self.run.netns(self.stream)
@@ -211,7 +220,8 @@ def main(path: Path) -> int:
     spec = Spec.of(json.loads(path.read_text()))
     records = asyncio.run(run(spec))
     lines = (
-        json.dumps([r.stream, round(r.sent, 6), round(r.seconds, 6), r.status, r.problem, r.reused]) for r in records
+        json.dumps([r.stream, round(r.sent, 6), round(r.seconds, 6), r.status, r.problem, r.reused, r.repeated])
+        for r in records
     )
     Path(spec.records).write_text("".join(f"{line}\n" for line in lines))
     return 0

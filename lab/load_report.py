@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from lab.faults import Observed, Outcome
+from lab.cases import Observed, Outcome
 
 HEADER = ("what happens", "requests", "lost", "p50 ms", "p95 ms", "p99 ms", "longest ms", "time to effect", "load")
 
@@ -31,6 +31,8 @@ def _details(outcome: Outcome) -> Iterable[str]:
         bound = "" if effect.bound is None else f" (bound {effect.bound:.1f} s{'' if effect.passed else ': MISSED'})"
         yield f"{effect.what}: {_seconds(effect)}{bound}"
     yield from outcome.notes
+    if outcome.steady.repeated:
+        yield f"{outcome.steady.repeated} lines of TCP sessions were sent again, their session having been cut"
     for reason, count in sorted(outcome.steady.reasons.items()):
         yield f"lost {count}: {reason}"
 

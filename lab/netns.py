@@ -5,6 +5,7 @@ started. No port of this machine is used, no packet can leave: the only interfac
 """
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,7 @@ from typing import Final
 
 from lab import LabError
 
-UNSHARE: Final = (
-    "unshare",
+SANDBOX: Final = (
     "--net",
     "--mount",
     "--pid",
@@ -25,32 +25,47 @@ UNSHARE: Final = (
     "--propagation",
     "private",
 )
+# Who is not root becomes it in a user namespace. The proxy is told from the application by its group, so there must be
+# more than one: newgidmap maps those that /etc/subgid gives the user.
+UNPRIVILEGED: Final = ("--user", "--map-root-user", "--map-auto")
 PROGRAMS: Final = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "ip": "iproute2",
     "nft": "nftables",
     "iptables-restore": "iptables",
 }
+SYSTEM_PATH: Final = "/usr/sbin:/sbin"  # where those are, and which a user's PATH may leave out
 
 
 def refusal() -> str | None:
-    """Why the data plane cannot run here, with the remedy; None if it can.
-
-    Root is needed, or its like: interception tells the proxy's traffic from the application's by group id, and a
-    namespace that an unprivileged user opens has one id only.
-    """
-    missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+    """Why the data plane cannot run here, with the remedy; None if it can."""
+    needed = PROGRAMS if _root() else {**PROGRAMS, "newgidmap": "uidmap"}
+    missing = sorted({package for program, package in needed.items() if shutil.which(program, path=_path()) is None})
     if missing:
         return f"programs are missing; install them: apt-get install -y {' '.join(missing)}"
-    tried = subprocess.run([*UNSHARE, *_JOIN, "true"], capture_output=True, text=True, check=False)
+    tried = subprocess.run(isolated([*_JOIN, "true"]), capture_output=True, text=True, check=False, env=environment())
     if tried.returncode != 0:
-        reason = tried.stderr.strip() or f"status {tried.returncode}"
-        return (
-            f"this machine does not allow network namespaces with veth pairs here ({reason}); run as root, in a "
-            "container with --cap-add SYS_ADMIN --cap-add NET_ADMIN. Tiers 1 and 2 need neither: lab test --tier apply"
-        )
+        reason = " ".join(tried.stderr.split()) or f"status {tried.returncode}"
+        return f"network namespaces with veth pairs cannot be made ({reason}); {_remedy()}"
     return None
+
+
+def _remedy() -> str:
+    rest = "Tiers 1 and 2 need none of it: lab test --tier apply"
+    if _root():
+        return f"in a container, start it with --cap-add SYS_ADMIN --cap-add NET_ADMIN. {rest}"
+    user = pwd.getpwuid(os.getuid()).pw_name
+    ranges = "--add-subuids 100000-165535 --add-subgids 100000-165535"
+    return (
+        f"run as root, or let {user} open user namespaces: usermod {ranges} {user}, and sysctl "
+        f"user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns 0 where there is one. {rest}"
+    )
+
+
+def _root() -> bool:
+    return os.geteuid() == 0
 
 
 def require() -> None:
@@ -61,7 +76,12 @@ def require() -> None:
 
 def isolated(argv: Sequence[str]) -> list[str]:
     """The command that runs `argv` in a sandbox of its own."""
-    return [*UNSHARE, *argv]
+    return ["unshare", *(() if _root() else UNPRIVILEGED), *SANDBOX, *argv]
+
+
+def entered(process: str) -> list[str]:
+    """The beginning of a command that runs in the sandbox of which that is the first process."""
+    return ["nsenter", "--target", process, *(() if _root() else ("--user",)), "--mount", "--pid"]
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -73,10 +93,14 @@ def environment() -> dict[str, str]:
     """The environment of the daemon: this one, with the project on the import path."""
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "PATH": _path(), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-# Whether the kernel lets us make what the lab is made of: a link pair, and a rule that redirects.
+def _path() -> str:
+    return f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PATH}"
+
+
+# Whether the kernel lets us make what the lab is made of: a link pair, a rule that redirects, the proxies' group.
 _JOIN: Final = (
     "sh",
     "-ec",
@@ -84,5 +108,5 @@ _JOIN: Final = (
     nft add table ip lab
     nft add chain ip lab out "{ type nat hook output priority 0; }"
     nft add rule ip lab out tcp dport 1 redirect to :2
-    exec "$0" """,
+    exec setpriv --regid 1337 --clear-groups "$0" """,
 )

@@ -45,7 +45,11 @@ class Network:
 
     def start(self) -> None:
         """Make the node a router. Once, as the sandbox's first act."""
-        NETNS.mkdir(parents=True, exist_ok=True)
+        try:
+            NETNS.mkdir(parents=True, exist_ok=True)
+        except PermissionError:  # a user's sandbox: /run is the machine's root's, an own one is not
+            run("mount", "-t", "tmpfs", "tmpfs", str(NETNS.parent))
+            NETNS.mkdir()
         run("mount", "-t", "tmpfs", "tmpfs", str(NETNS))
         run("ip", "-batch", "-", given=f"link set lo up\naddr add {NODE}/32 dev lo\n")
         # Refusals by the packet filter are ICMP messages, which the kernel would ration: probes would wait for theirs.

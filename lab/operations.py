@@ -18,12 +18,13 @@ from typing import Any, Final
 
 from lab import LabError
 from lab.network import inside
+from lab.oidc import Provider
 from lab.session import ISTIOD, Session
 from lab.world import Workload, world
 
 API_SERVER: Final = "kube-apiserver"
 DRAIN_LIMIT: Final = 40.0  # seconds until a pod that drains is killed: above any terminationGracePeriodSeconds of ours
-CONNECTIONS: Final = 4  # at once to the API server
+CONNECTIONS: Final = 16  # at once to the API server: as many as a deployment engine has (pulumi --parallel)
 ADMIN_PORT: Final = 15000  # Envoy's, on the pod's loopback
 
 Command = Callable[[Any], Awaitable[Any]]
@@ -31,7 +32,10 @@ Command = Callable[[Any], Awaitable[Any]]
 
 def commands(session: Session) -> dict[str, Command]:
     """All of them, by name."""
-    found = (kill, revive, start_control_planes, surge, retire, surround, read, write, write_many, erase, envoy, memory)
+    found = (
+        kill, revive, start_control_planes, surge, retire, surround, read, write, write_many, erase, envoy, memory,
+        sign_users_in,
+    )  # fmt: skip
     return {command.__name__: partial(command, session) for command in found}
 
 
@@ -99,21 +103,8 @@ async def retire(session: Session, key: str) -> float:
             await asyncio.sleep(0.05)
     taken = time.monotonic() - began
     await session.servers.remove(workload.netns)
-    await session.aside(lambda: _remove(session, workload))
+    await session.aside(lambda: session.remove_pod(workload))
     return round(taken, 2)
-
-
-def _remove(session: Session, workload: Workload) -> None:
-    session.processes.stop(workload.netns)
-    pod = session.kubelet.pods.pop(workload.key)
-    with suppress(LabError):
-        session.network.remove(workload.netns)
-    session.api.delete(pod.document)
-    session.world = replace(
-        session.world, workloads={k: w for k, w in session.world.workloads.items() if k != workload.key}
-    )
-    del session.unready[workload.key]
-    session.translate()
 
 
 async def surround(session: Session, documents: Sequence[Mapping[str, Any]]) -> None:
@@ -174,6 +165,15 @@ def _admin(netns: str, path: str) -> str:
         return connection.getresponse().read().decode()
     finally:
         connection.close()
+
+
+async def sign_users_in(session: Session, argument: Mapping[str, Any]) -> None:
+    """A token issuer of the world signs users in as well: {"issuer", "client", "secret", "users": name -> claims}."""
+    issuer = argument["issuer"]
+    provider = Provider(
+        issuer, session.credentials.issuer(issuer), argument["client"], argument["secret"], argument["users"]
+    )
+    session.servers.sites[provider.host] = provider
 
 
 async def memory(session: Session, _: Any = None) -> dict[str, dict[str, float]]:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import yaml
 
+from lab.identity import key
 from lab.world import DNS_ADDRESS, WORKLOADS, Document
 
 ISTIOD_ENVIRONMENT: Final = {  # both default to true and make istiod configure filters that only istio-proxy has
@@ -170,28 +171,23 @@ def _dns() -> list[dict[str, Any]]:
 
 def touched(before: Iterable[Document], after: Iterable[Document]) -> list[Touch]:
     """Every field that differs between two sets of documents, and every object that only one of them has."""
-    old, new = {_key(d): d for d in before}, {_key(d): d for d in after}
+    old, new = {key(d): d for d in before}, {key(d): d for d in after}
     found: list[Touch] = []
-    for key in dict.fromkeys([*old, *new]):
-        kind, name = key[1], f"{key[2]}/{key[3]}".strip("/")
-        if key not in old or key not in new:
-            found.append(Touch(kind, name, "", old.get(key), new.get(key)))
+    for each in dict.fromkeys([*old, *new]):
+        kind, name = each[1], f"{each[2]}/{each[3]}".strip("/")
+        if each not in old or each not in new:
+            found.append(Touch(kind, name, "", old.get(each), new.get(each)))
         else:
-            found += (Touch(kind, name, path, a, b) for path, a, b in _differences(old[key], new[key], ""))
+            found += (Touch(kind, name, path, a, b) for path, a, b in _differences(old[each], new[each], ""))
     return found
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in dict.fromkeys([*before, *after]):
-            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+        for name in dict.fromkeys([*before, *after]):
+            yield from _differences(before.get(name), after.get(name), f"{path}.{name}" if path else str(name))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (left, right) in enumerate(zip(before, after, strict=True)):
             yield from _differences(left, right, f"{path}[{index}]")
     elif before != after:
         yield path, before, after
-
-
-def _key(document: Document) -> tuple[str, str, str, str]:
-    metadata = document["metadata"]
-    return document["apiVersion"].rpartition("/")[0], document["kind"], metadata.get("namespace", ""), metadata["name"]

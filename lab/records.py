@@ -17,6 +17,7 @@ class Record:
     status: int  # 0: no answer
     problem: str = ""  # why there is none
     reused: bool = False
+    repeated: bool = False  # its TCP session was cut, and it was sent once more
 
     @property
     def good(self) -> bool:
@@ -35,20 +36,23 @@ class Figures:
     p99: float
     longest: float
     reasons: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Self:
-        """Of any number of records, none included."""
+    def of(cls, records: Iterable[Record], names: Sequence[str] = ()) -> Self:
+        """Of any number of records, none included. `names` of the streams make a reason say whose loss it was."""
         kept = list(records)
         times = sorted(record.seconds * 1000 for record in kept if record.good)
         reasons: dict[str, int] = {}
         for record in kept:
             if not record.good:
                 reason = record.problem or f"status {record.status}"
+                reason += f", {names[record.stream]}" if names else ""
                 reasons[reason] = reasons.get(reason, 0) + 1
         p50, p95, p99 = (round(percentile(times, share), 1) for share in (50, 95, 99))
         longest = round(times[-1], 1) if times else 0.0
-        return cls(len(kept), len(kept) - len(times), p50, p95, p99, longest, reasons)
+        repeated = sum(record.repeated for record in kept)
+        return cls(len(kept), len(kept) - len(times), p50, p95, p99, longest, reasons, repeated)
 
     def document(self) -> dict[str, Any]:
         """For JSON."""

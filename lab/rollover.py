@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lab.drive import Load, pause
-from lab.ground import Ground, differences, key, rendered
+from lab.ground import Ground, differences, rendered
+from lab.identity import key
 from partner_mesh.config import upgrade
 from partner_mesh.config.upgrade import Step
 

@@ -20,6 +20,8 @@ from lab.network import listener
 
 MAXIMUM_DELAY: Final = 30.0  # seconds
 Resolve = Callable[[str], str | None]
+Answer = tuple[int, Iterable[tuple[str, str]], bytes]  # status, headers, body
+Site = Callable[[http.Message], Answer | None]
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Servers:
     running: dict[tuple[str, int], asyncio.Server] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     fixed: dict[tuple[str, str], bytes] = field(default_factory=dict)  # server name and path -> what it says there
+    sites: dict[str, Site] = field(default_factory=dict)  # server name -> who answers in its place, unless with None
 
     async def add(self, netns: str, address: str, port: int, name: str, context: ssl.SSLContext | None = None) -> None:
         """Serve HTTP, over TLS with a context, at an address of a namespace."""
@@ -55,8 +58,10 @@ class Servers:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, port: int) -> None:
         _no_delay(writer)
 
-        def answer(request: http.Message) -> tuple[int, Iterable[tuple[str, str]], bytes]:
+        def answer(request: http.Message) -> Answer:
             self.requests[name] = self.requests.get(name, 0) + 1
+            if (site := self.sites.get(name)) is not None and (found := site(request)) is not None:
+                return found
             body = self.fixed.get((name, request.start[1])) or json.dumps(_seen(request, writer, name, port)).encode()
             return int(request.headers.get("x-lab-status", "200")), [("content-type", "application/json")], body
 

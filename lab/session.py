@@ -1,37 +1,35 @@
-"""One running lab: started from documents, asked with probes, changed with apply, stopped without trace.
+"""One running lab: started from documents, changed with apply, stopped without trace; `lab.asking` sends its probes.
 
 Lives inside the sandbox (`lab.netns`); from outside talk to it through `lab.control`. Blocking work (API, processes)
 runs on a thread of its own, because meanwhile the event loop must answer DNS queries and requests.
 """
 
 import asyncio
-import base64
 import ipaddress
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import yaml
-
-from lab import LabError, client, packet_filter, resolver
+from lab import LabError, packet_filter, services
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane
 from lab.credentials import PUBLIC, Credentials
+from lab.definitions import definitions
+from lab.identity import key
 from lab.kubelet import Kubelet
-from lab.network import NODE, OUTSIDE, Endpoint, Network, run
+from lab.network import NODE, OUTSIDE, Network, run
 from lab.overlay import overlay
-from lab.pki import Authority
-from lab.probe import MESH, Observation, Probe
 from lab.process import Processes
 from lab.servers import Servers, serve_names
 from lab.tools import Tools
-from lab.world import DNS_ADDRESS, OUTSIDE_ADDRESS, POD_RANGE, Document, Workload, World, endpoints, world
+from lab.world import DNS_ADDRESS, OUTSIDE_ADDRESS, POD_RANGE, Document, Workload, World, world
 
 T = TypeVar("T")
 ISTIOD: Final = "istiod"
@@ -50,7 +48,6 @@ FIRST: Final = (
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
 )
-PROBES_AT_ONCE: Final = 16
 
 
 @dataclass(slots=True)
@@ -105,67 +102,19 @@ class Session:
         await self.start_workloads([w for w in self.world.workloads.values() if w.netns not in self.network.namespaces])
         self.report(f"{time.monotonic() - began:5.1f} s  {len(self.proxies())} proxies are ready")
 
-    async def probe(self, probe: Probe) -> Observation:
-        """Send one."""
-        route = await self.route(probe)
-        if route is None:
-            return Observation("unresolved")
-        if probe.certificate is not None and probe.certificate.authority == MESH:
-            await self.aside(self._know_mesh)
-        if probe.token is not None:
-            bearer = {"authorization": f"Bearer {self.credentials.signed(probe.token)}"}
-            probe = replace(probe, headers={**probe.headers, **bearer})
-        return await client.send(probe, route, self.credentials.client_context)
-
-    async def probes(self, several: Sequence[Probe]) -> list[Observation]:
-        """Send many, some at a time, answers in order."""
-        gate = asyncio.Semaphore(PROBES_AT_ONCE)
-
-        async def one(probe: Probe) -> Observation:
-            async with gate:
-                return await self.probe(probe)
-
-        return list(await asyncio.gather(*(one(probe) for probe in several)))
-
-    async def route(self, probe: Probe) -> client.Route | None:
-        """From which namespace to which address; None for a name that the pod's DNS does not know.
-
-        Raises LabError for a source that nobody is, and for a name that nobody outside has.
-        """
-        if probe.source != OUTSIDE and probe.source not in self.world.workloads:
-            raise LabError(
-                f"probe: there is no workload {probe.source}; there are {', '.join(sorted(self.world.workloads))}"
-            )
-        netns = client.namespace_of(probe.source)
-        if probe.to in self.world.workloads:
-            target: str | None = self.world.workloads[probe.to].address
-        elif probe.to.replace(".", "").isdigit():
-            target = probe.to
-        elif probe.source == OUTSIDE:
-            target = self.resolve(probe.to)
-        else:
-            target = await resolver.resolved(netns, probe.to, DNS_ADDRESS)
-        if target is None and probe.source != OUTSIDE:
-            return None
-        if target is None:
-            raise LabError(f"probe: nobody is called {probe.to}")
-        if probe.source == OUTSIDE and probe.address is not None and not self._owned(probe.address):
-            self.world = replace(self.world, client_ranges=(*self.world.client_ranges, f"{probe.address}/32"))
-            await self.aside(lambda: self.network.own([f"{probe.address}/32"]))
-        return client.Route(netns, target, probe.port)
-
     async def apply(self, documents: Sequence[Document]) -> None:
         """Add or change objects of a running lab, as Pulumi would, and bring the outside world up to date."""
-        changed = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
+        named = {key(each) for each in documents}
+        changed = [d for d in overlay(documents) if key(d) in named]
         await self.aside(lambda: self.write(changed))
-        replaced = {_key(d) for d in changed}
-        await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *changed])
+        replaced = {key(d) for d in changed}
+        await self._refresh([*(d for d in self.documents if key(d) not in replaced), *changed])
 
     async def delete(self, documents: Sequence[Document]) -> None:
         """Remove objects of a running lab."""
         await self.aside(lambda: self.erase(documents))
-        gone = {_key(d) for d in documents}
-        await self._refresh([d for d in self.documents if _key(d) not in gone])
+        gone = {key(d) for d in documents}
+        await self._refresh([d for d in self.documents if key(d) not in gone])
 
     async def enforce(self, enforcing: bool) -> None:  # noqa: FBT001  # it is the one thing said
         """Switch the enforcement of NetworkPolicies on or off."""
@@ -177,20 +126,6 @@ class Session:
         self.servers.close()
         self.processes.stop_all()
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _know_mesh(self) -> None:
-        """Istiod's own authority, so that probes can carry the identity of a workload."""
-        if MESH not in self.credentials.authorities:
-            metadata = {"name": "istio-ca-secret", "namespace": "istio-system"}
-            found = (self.api.get({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}) or {}).get("data", {})
-            if "ca-key.pem" not in found:
-                raise LabError("istiod has no authority of its own in Secret istio-system/istio-ca-secret")
-            certificate, key = (base64.b64decode(found[name]) for name in ("ca-cert.pem", "ca-key.pem"))
-            self.credentials.authorities[MESH] = Authority.of(MESH, certificate, key)
-
-    def _owned(self, address: str) -> bool:
-        own = ipaddress.IPv4Address(address)
-        return any(own in ipaddress.IPv4Network(block) for block in self.world.client_ranges)
 
     def proxies(self) -> list[str]:
         """Keys of the pods that have a proxy."""
@@ -222,17 +157,21 @@ class Session:
             ("resolv.conf", "/etc/resolv.conf"),
             ("ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
         ):
-            if Path(target).exists():
-                run("mount", "--bind", str(etc / name), str(Path(target).resolve()))
+            place = Path(target).resolve()
+            if Path(target).is_symlink() and not place.exists():  # into a /run that the sandbox does not see
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()
+            if place.exists():
+                run("mount", "--bind", str(etc / name), str(place))
 
     def _start_control_plane(self) -> None:
         self.plane.start()
         self.api = self.plane.api()
         self.kubelet = Kubelet(self.tools, self.processes, self.api, self.directory / "pods")
-        definitions = [d for d in yaml.load_all(self.tools.crds.read_text(), Loader=yaml.CSafeLoader) if d]
-        for definition in definitions:
+        kinds = definitions(self.tools, self.documents)
+        for definition in kinds:
             self.api.apply(definition)
-        self.api.wait_established(definitions)
+        self.api.wait_established(kinds)
         first = [d for kind in FIRST for d in self.documents if d["kind"] == kind]
         self.write([d for d in first if d["kind"] != "CustomResourceDefinition"])
         self.write(list(self.credentials.secrets(self.world)))
@@ -292,6 +231,18 @@ class Session:
         for workload in workloads:
             self.kubelet.create(workload, self.network.add(workload.netns, workload.address))
 
+    def remove_pod(self, workload: Workload) -> None:
+        """Its processes, its network, its object; whoever leads to it leads elsewhere."""
+        self.processes.stop(workload.netns)
+        pod = self.kubelet.pods.pop(workload.key, None)  # none was admitted
+        with suppress(LabError):
+            self.network.remove(workload.netns)
+        if pod is not None:
+            self.api.delete(pod.document)
+        self.world = replace(self.world, workloads={k: w for k, w in self.world.workloads.items() if k != workload.key})
+        self.unready.pop(workload.key, None)
+        self.translate()
+
     def _start_proxies(self, workloads: Sequence[Workload]) -> None:
         for pod in [self.kubelet.pods[w.key] for w in workloads]:
             if pod.proxy is not None:
@@ -342,9 +293,10 @@ class Session:
 
     async def surround(self, documents: Sequence[Document]) -> None:
         """All that documents suppose of the world around them, without writing them."""
-        added = [d for d in overlay(documents) if _key(d) in {_key(e) for e in documents}]
-        replaced = {_key(d) for d in added}
-        await self._refresh([*(d for d in self.documents if _key(d) not in replaced), *added])
+        named = {key(each) for each in documents}
+        added = [d for d in overlay(documents) if key(d) in named]
+        replaced = {key(d) for d in added}
+        await self._refresh([*(d for d in self.documents if key(d) not in replaced), *added])
 
     async def _refresh(self, documents: list[dict[str, Any]]) -> None:
         self.documents = documents
@@ -373,35 +325,13 @@ class Session:
 
     def translate(self) -> None:
         """Service addresses, load balancers, EndpointSlices and DNS, from the Services as the API server has them."""
-        table: dict[Endpoint, Sequence[Endpoint]] = {}
-        addresses = {**self.world.hosts, **{r.host: r.address for r in self.world.remotes.values()}}
-        for document in [d for d in self.documents if d["kind"] == "Service"]:
-            service = self.api.get(document) or {}
-            cluster_ip, key = (
-                service.get("spec", {}).get("clusterIP", ""),
-                f"{document['metadata'].get('namespace')}/{document['metadata']['name']}",
-            )
-            addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc.cluster.local"] = (
-                cluster_ip
-            )
-            addresses[f"{document['metadata']['name']}.{document['metadata'].get('namespace')}.svc"] = cluster_ip
-            ports = []
-            for port in service.get("spec", {}).get("ports", ()):
-                led = [
-                    (pod, number)
-                    for pod, number in endpoints(self.world, service, port)
-                    if pod.netns in self.network.namespaces and pod.key not in self.unready
-                ]
-                protocol = port.get("protocol", "TCP").lower()
-                backends = [Endpoint(pod.address, number, protocol) for pod, number in led]
-                for front in filter(None, (cluster_ip, self.world.balancers.get(key))):
-                    if front != "None":
-                        table[Endpoint(front, port["port"], protocol)] = backends
-                ports.append((port, led))
-            for slice_ in _slices(document, ports):
-                self.api.apply(slice_)
-        self.network.translate(table)
-        self.addresses = addresses
+        running = {w.key for w in self.world.workloads.values() if w.netns in self.network.namespaces}
+        declared = [d for d in self.documents if d["kind"] == "Service"]
+        tables = services.tables(self.world, declared, self.api.get, running - self.unready.keys())
+        for slice_ in tables.slices:
+            self.api.apply(slice_)
+        self.network.translate(tables.translation)
+        self.addresses = tables.names
         self._filter()
 
     def _filter(self) -> None:
@@ -412,49 +342,6 @@ class Session:
         self.network.filter(packet_filter.program(judged if self.enforcing else [], known, links))
 
 
-def _slices(
-    service: Document, ports: Sequence[tuple[Mapping[str, Any], Sequence[tuple[Workload, int]]]]
-) -> list[dict[str, Any]]:
-    """What the EndpointSlice controller would write: one slice for each set of port numbers that pods share."""
-    groups: dict[tuple[tuple[str, int, str], ...], list[Workload]] = {}
-    pods = {pod.key: pod for _, led in ports for pod, _ in led}
-    for pod in pods.values():
-        numbers = tuple(
-            (port.get("name", ""), number, port.get("protocol", "TCP"))
-            for port, led in ports
-            for p, number in led
-            if p.key == pod.key
-        )
-        groups.setdefault(numbers, []).append(pod)
-    metadata = service["metadata"]
-    return [
-        {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "addressType": "IPv4",
-            "metadata": {
-                "name": f"{metadata['name']}-{index}",
-                "namespace": metadata.get("namespace", "default"),
-                "labels": {
-                    "kubernetes.io/service-name": metadata["name"],
-                    "endpointslice.kubernetes.io/managed-by": "lab",
-                },
-            },
-            "ports": [{"name": name, "port": number, "protocol": protocol} for name, number, protocol in numbers],
-            "endpoints": [
-                {
-                    "addresses": [pod.address],
-                    "conditions": {"ready": True},
-                    "nodeName": "lab",
-                    "targetRef": {"kind": "Pod", "name": f"{pod.name}-0", "namespace": pod.namespace},
-                }
-                for pod in members
-            ],
-        }
-        for index, (numbers, members) in enumerate(groups.items())
-    ]
-
-
 def answers(url: str) -> bool:
     """Whether a GET says 200; OSError while nobody listens."""
     try:
@@ -462,8 +349,3 @@ def answers(url: str) -> bool:
             return int(response.status) == 200
     except urllib.error.HTTPError:
         return False
-
-
-def _key(document: Document) -> tuple[str, str, str, str]:
-    metadata = document["metadata"]
-    return document["apiVersion"].rpartition("/")[0], document["kind"], metadata.get("namespace", ""), metadata["name"]

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,21 @@ from typing import Any
 from lab import LabError, inward, outward
 from lab import stack as stacks
 from lab.control import Lab
+from lab.daemon import INPUT
+from lab.edited import Edits
 from lab.families import families
 from lab.fidelity import outcomes
 from lab.fidelity_report import Run
+from lab.identity import key
 from lab.inside import Balancer
 from lab.judge import Expected, Judge
 from lab.players import Player, players
 from lab.probe import OUTSIDE, ClientCertificate, Observation, Probe
 from lab.questions import counted, questions
-from lab.scenarios import Scenario
-from lab.tools import tools
-from lab.traffic import balancers
+from lab.scenarios import Scenario, findings, played
+from lab.tiers import Finding
+from lab.tools import kubectl, tools
+from lab.traffic import balancers, scenarios
 from lab.world import World, world
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs import compile_stack
@@ -29,12 +33,34 @@ JUDGED = "judged.json"
 SHOWN_PARTNERS = 3
 
 
-def start(stack: Stack, folder: Path, report: Callable[[str], None]) -> Lab:
-    """Start one that outlives this process."""
-    kit, compiled = tools(report), compile_stack(stack)
-    lab = Lab.start(stacks.documents(kit, compiled), directory=folder, report=report)
-    (folder / JUDGED).write_text(json.dumps(stacks.judged(compiled)))
+def start(stack: Stack, folder: Path, report: Callable[[str], None], edited: Path | None = None) -> Lab:
+    """Start one that outlives this process, of what the stack compiles to or of a folder with its objects edited."""
+    compiled = compile_stack(stack)
+    edits = Edits.none() if edited is None else Edits.of(edited, stack, compiled)
+    for sentence in edits.sentences():
+        report(sentence)
+    kit = tools(report)
+    lab = Lab.start(edits.over(stacks.documents(kit, compiled)), directory=folder, outlives=True, report=report)
+    _judge_by(folder, edits.over(stacks.judged(compiled)))
     return lab
+
+
+def changed(folder: Path, written: Sequence[Mapping[str, Any]], gone: Sequence[Mapping[str, Any]]) -> None:
+    """Objects of a running lab written and taken away; the analyser is asked with them from now on."""
+    lab = Lab.running(folder)
+    lab.apply(written)
+    lab.delete(gone)
+    out = {key(d) for d in [*written, *gone]}
+    _judge_by(folder, [*(d for d in _documents(folder) if key(d) not in out), *written])
+
+
+def asked(stack: Stack, folder: Path, report: Callable[[str], None]) -> list[Finding]:
+    """Tier 3 once more, of a running lab as it is now: what the configuration promises."""
+    lab = Lab.running(folder)
+    started = json.loads((folder / INPUT).read_text())["documents"]
+    several = scenarios(stack, started)
+    report(f"asking {len(several)} requests")
+    return list(findings(played(several, lab.probes, lab.enforce)))
 
 
 def compared(stack: Stack, count: int, seed: int, report: Callable[[str], None]) -> Run:
@@ -70,6 +96,9 @@ def calls(stack: Stack, folder: Path) -> Iterator[Call]:
         if scenario.kind == "outward" and scenario.probe.protocol == "http":
             yield _outward(scenario)
             break
+    yield Call(
+        "what the API server holds, as its administrator", f"$D/in node {kubectl()} get authorizationpolicies -A"
+    )
 
 
 def _inward(stack: Stack, player: Player, cast: World, lab: Lab) -> Iterator[Call]:
@@ -226,6 +255,10 @@ def _header(text: str) -> tuple[str, str]:
     if not colon or not name.strip():
         raise LabError(f"--header is written as 'name: value', not {text!r}")
     return name.strip().lower(), value.strip()
+
+
+def _judge_by(folder: Path, documents: Sequence[Mapping[str, Any]]) -> None:
+    (folder / JUDGED).write_text(json.dumps([dict(document) for document in documents]))
 
 
 def _documents(folder: Path) -> list[Mapping[str, Any]]:

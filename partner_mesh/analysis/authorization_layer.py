@@ -5,13 +5,12 @@ from dataclasses import replace
 
 from partner_mesh.analysis.authentication import DISABLE
 from partner_mesh.analysis.authorization import Bound
-from partner_mesh.analysis.gateways import GatewayProxy, Server
+from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.kinds import Alike, Kinds
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
     Addresses,
-    Because,
     Endpoint,
     Opinion,
     Partner,
@@ -25,6 +24,7 @@ from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.waypoints import HBONE
 
 
 class AuthorizationLayer(MeshLayer):
@@ -54,12 +54,17 @@ class AuthorizationLayer(MeshLayer):
             peer = replace(peer, principal=None)
         if bond.gateway is not None:
             return tuple(self._at_gateway(peer, source, bond, bond.gateway, ports))
-        if bond.ambient and bond.bound.policies:
-            reason = Because(
-                AUTHORISATION, f"namespace {bond.pods.namespace} is ambient", reason="ambient is not modelled"
-            )
-            return (Opinion(AUTHORISATION, Verdict.UNKNOWN, ports, (reason,)),)
+        if bond.waypoint is not None:
+            return tuple(self.mesh.waypoints.opinions(bond.waypoint, peer)) if ports & HBONE else ()
+        if bond.ambient:
+            return self.at_ztunnel(bond, peer, ports)
         return tuple(self.at_sidecar(bond, peer, ports))
+
+    def at_ztunnel(self, bond: Bond, peer: Peer, ports: PortSet) -> Sequence[Opinion]:
+        """What ztunnel says of a peer: it judges connections by the port asked for, as a sidecar does where it reads no
+        HTTP (`handleRule`, istio pilot/pkg/serviceregistry/ambient/authorization.go). CUSTOM it does not know.
+        """
+        return self.mesh.authorizations.opinions(bond.bound, peer, ports, http=False, raw=True)
 
     def at_sidecar(
         self, bond: Bond, peer: Peer, ports: PortSet, *, bound: Bound | None = None, within: HttpSet = HttpSet.ALL
@@ -93,8 +98,8 @@ class AuthorizationLayer(MeshLayer):
         for number in proxy.ports:
             part = PortSet.single("TCP", number) & ports
             servers = proxy.on(number)
-            if not part or not servers:
-                continue
+            if not part or not servers or servers[0].tls == AUTO_PASSTHROUGH:
+                continue  # of a connection that it only passes on a gateway asks no policy
             seen = gateway_peer(peer, servers[0], trusted, direct=isinstance(source, (Addresses, Partner)))
             yield from self.mesh.authorizations.opinions(bond.bound, seen, part, http=servers[0].is_http, raw=False)
 

@@ -26,6 +26,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.written import items
 
 DEFAULT_TIER: Final = "default"
 DEFAULT_ORDER: Final = 1_000_000.0  # of the default tier, since it has one
@@ -118,7 +119,7 @@ class _PolicyReader:
         doubts += [f"{flag} is not modelled" for flag in _FLAGS if spec.get(flag)]
         for each in doubts:
             self._note(each)
-        types = [str(each) for each in spec.get("types") or ()]
+        types = [str(each) for each in items(spec.get("types"))]
         if not types:
             types = ["Egress"] if spec.get("egress") and not spec.get("ingress") else ["Ingress"]
             types += ["Egress"] if spec.get("egress") and spec.get("ingress") else []

@@ -18,6 +18,7 @@ from partner_mesh.analysis.selectors import LabelIndex, Mask, mask_of, positions
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe, union
+from partner_mesh.analysis.written import items
 
 GROUPS: Final = ("projectcalico.org", "crd.projectcalico.org")
 NAMESPACE_LABEL: Final = "projectcalico.org/namespace"
@@ -167,7 +168,7 @@ class EntityReader:
         namespaces = str(entity.get("namespaceSelector") or "")
         accounts = entity.get("serviceAccounts")
         accounts = accounts if isinstance(accounts, Mapping) else {}
-        names, account = accounts.get("names") or (), str(accounts.get("selector") or "")
+        names, account = items(accounts.get("names")), str(accounts.get("selector") or "")
         labelled, universe = self.labelled, self.universe
         if not (selector or exclude or namespaces or names or account):
             return universe.everybody, 0, ()

@@ -6,6 +6,7 @@ from partner_mesh.analysis.invariants.plaintext import tls_settings
 from partner_mesh.analysis.mesh_config import NETWORKING, mesh_config
 from partner_mesh.analysis.resources import Loaded
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items
 
 
 def uses(loaded: Loaded) -> dict[str, Use]:
@@ -23,5 +24,5 @@ def uses(loaded: Loaded) -> dict[str, Use]:
         for tls in tls_settings(resource):
             name = str(tls.get("credentialName") or "")
             if name and name not in found:
-                found[name] = Use(name, "client", (), tuple(map(str, tls.get("subjectAltNames") or ())))
+                found[name] = Use(name, "client", (), tuple(map(str, items(tls.get("subjectAltNames")))))
     return found

@@ -1,11 +1,12 @@
 """Who calls from outside: each partner, another partner, an anonymous client, a web user with and without a token.
 
 Partners are discovered, not declared: a MUTUAL server of a Gateway is one, and the label `partner-mesh.dev/partner`
-on objects names it. Its addresses are those of the Calico NetworkSets that carry its label, else the `remoteIpBlocks`
-of its policies; without either they may be any.
+on objects names it. Its addresses are those of the Calico NetworkSets that carry its label, else the blocks that its
+NetworkPolicies admit, else those that its AuthorizationPolicies name; without any of them they may be any. A partner
+with several entries calls from the addresses of all of them: which of them may use an entry its own policies say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from partner_mesh.analysis.gateways import PARTNER_LABEL, Server
@@ -14,6 +15,7 @@ from partner_mesh.analysis.mesh_config import SECURITY
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import mapping, mappings
 
 CALICO: Final = "projectcalico.org"
 CALICO_CRD: Final = "crd.projectcalico.org"
@@ -23,26 +25,24 @@ class Partners:
     """The partners of a world and where they call from."""
 
     def __init__(self, world: World) -> None:
-        self._nets: dict[str, list[AddressSet]] = {}
-        self._blocks: dict[str, list[AddressSet]] = {}
-        for group in (CALICO, CALICO_CRD):
-            for kind in ("NetworkSet", "GlobalNetworkSet"):
-                for resource in world.of(group, kind):
-                    if name := resource.labels.get(PARTNER_LABEL):
-                        self._nets.setdefault(name, []).extend(_sets(resource.spec.get("nets")))
-        for resource in world.of(SECURITY, "AuthorizationPolicy"):
-            if name := resource.labels.get(PARTNER_LABEL):
-                self._blocks.setdefault(name, []).extend(_remote_blocks(resource))
+        self._known: dict[str, AddressSet] = {}
+        # The first that says anything of a partner counts: what admits its packets says all, policies of one host less.
+        for said in (_net_sets(world), _network_policies(world), _authorization_policies(world)):
+            found: dict[str, list[AddressSet]] = {}
+            for resource, blocks in said:
+                if name := resource.labels.get(PARTNER_LABEL):
+                    found.setdefault(name, []).extend(_sets(blocks))
+            for name, sets in found.items():
+                if sets:
+                    self._known.setdefault(name, AddressSet.union(sets))
 
     def addresses(self, name: str) -> AddressSet:
         """Where a partner calls from."""
-        known = self._nets.get(name) or self._blocks.get(name)
-        return AddressSet.union(known) if known else AddressSet.ALL
+        return self._known.get(name, AddressSet.ALL)
 
     def all_addresses(self) -> AddressSet:
         """Where any partner calls from, as far as it is said."""
-        names = dict.fromkeys((*self._nets, *self._blocks))
-        return AddressSet.union(each for each in map(self.addresses, names) if each != AddressSet.ALL)
+        return AddressSet.union(each for each in self._known.values() if each != AddressSet.ALL)
 
     def of(self, server: Server) -> Partner:
         """The partner of a MUTUAL server: by label, else by the Gateway's own name."""
@@ -50,11 +50,31 @@ class Partners:
         return Partner(name, self.addresses(name))
 
 
-def _remote_blocks(resource: Resource) -> Iterable[AddressSet]:
-    for rule in resource.spec.get("rules") or ():
-        for each in (rule.get("from") or ()) if isinstance(rule, Mapping) else ():
-            source = each.get("source") if isinstance(each, Mapping) else None
-            yield from _sets((source or {}).get("remoteIpBlocks"))
+_Said = Iterator[tuple[Resource, Any]]
+
+
+def _net_sets(world: World) -> _Said:
+    for group in (CALICO, CALICO_CRD):
+        for kind in ("NetworkSet", "GlobalNetworkSet"):
+            yield from ((each, each.spec.get("nets")) for each in world.of(group, kind))
+
+
+def _network_policies(world: World) -> _Said:
+    """Blocks with exceptions are left to the next that says anything: a caller from one of those is told apart."""
+    for resource in world.of("networking.k8s.io", "NetworkPolicy"):
+        for rule in mappings(resource.spec.get("ingress")):
+            for peer in mappings(rule.get("from")):
+                block = mapping(peer.get("ipBlock"))
+                if block and not block.get("except"):
+                    yield resource, [block.get("cidr")]
+
+
+def _authorization_policies(world: World) -> _Said:
+    for resource in world.of(SECURITY, "AuthorizationPolicy"):
+        for rule in mappings(resource.spec.get("rules")):
+            for each in mappings(rule.get("from")):
+                source = mapping(each.get("source"))
+                yield from ((resource, source.get(field)) for field in ("remoteIpBlocks", "ipBlocks"))
 
 
 def _sets(values: Any) -> Iterable[AddressSet]:

@@ -7,6 +7,7 @@ from partner_mesh.analysis.mesh_config import NETWORKING, MeshConfig, exports_of
 from partner_mesh.analysis.registry import Host, Registry, full_name, host_matches
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items
 
 
 class Rules:
@@ -17,7 +18,7 @@ class Rules:
         self._general = [each for each in resources if each.spec.get("trafficPolicy")]
         self._subsets: dict[str, list[Resource]] = {}
         for each in resources:
-            for subset in each.spec.get("subsets") or ():
+            for subset in items(each.spec.get("subsets")):
                 if isinstance(subset, Mapping):
                     self._subsets.setdefault(str(subset.get("name") or ""), []).append(each)
 
@@ -103,12 +104,15 @@ class DestinationRules:
 
 def _modes(resource: Resource) -> Iterable[str]:
     """Every TLS mode that a DestinationRule writes."""
-    policies = [resource.spec, *(each for each in resource.spec.get("subsets") or () if isinstance(each, Mapping))]
+    policies = [resource.spec, *(each for each in items(resource.spec.get("subsets")) if isinstance(each, Mapping))]
     for holder in policies:
         policy = holder.get("trafficPolicy")
         if not isinstance(policy, Mapping):
             continue
-        for each in (policy, *(level for level in policy.get("portLevelSettings") or () if isinstance(level, Mapping))):
+        for each in (
+            policy,
+            *(level for level in items(policy.get("portLevelSettings")) if isinstance(level, Mapping)),
+        ):
             if isinstance(each.get("tls"), Mapping):
                 yield str(each["tls"].get("mode") or "DISABLE")
 
@@ -116,7 +120,7 @@ def _modes(resource: Resource) -> Iterable[str]:
 def subset_labels(rules: Iterable[Resource], name: str) -> dict[str, str] | None:
     """The labels of a subset; None where no rule declares it: then no endpoint answers."""
     for resource in rules:
-        for subset in resource.spec.get("subsets") or ():
+        for subset in items(resource.spec.get("subsets")):
             if isinstance(subset, Mapping) and subset.get("name") == name:
                 labels = subset.get("labels")
                 return {str(k): str(v) for k, v in labels.items()} if isinstance(labels, Mapping) else {}
@@ -128,13 +132,13 @@ def client_tls(rules: Iterable[Resource], subset: str, port: int | None) -> tupl
     for resource in rules:
         policies = [
             each.get("trafficPolicy")
-            for each in resource.spec.get("subsets") or ()
+            for each in items(resource.spec.get("subsets"))
             if isinstance(each, Mapping) and each.get("name") == subset and subset
         ]
         for policy in (*policies, resource.spec.get("trafficPolicy")):
             if not isinstance(policy, Mapping):
                 continue
-            for level in policy.get("portLevelSettings") or ():
+            for level in items(policy.get("portLevelSettings")):
                 number = (level.get("port") or {}).get("number") if isinstance(level, Mapping) else None
                 if number == port and isinstance(level.get("tls"), Mapping):
                     return level["tls"], resource

@@ -209,11 +209,12 @@ def _by_ends(journeys: Iterable[Connection]) -> dict[Any, list[Connection]]:
     found: dict[Any, list[Connection]] = {}
     for each in journeys:
         if each.verdict is not Verdict.DENIED:
-            found.setdefault((_who(each.source), each.destination), []).append(each)
+            found.setdefault((identity(each.source), each.destination), []).append(each)
     return found
 
 
-def _who(endpoint: Endpoint) -> Any:
+def identity(endpoint: Endpoint) -> Any:
+    """An end as comparisons know it: a partner is one caller wherever it calls from."""
     if isinstance(endpoint, Partner):
         return "partner", endpoint.name
     if isinstance(endpoint, Client):
@@ -228,18 +229,18 @@ def _same(left: list[Connection], right: list[Connection]) -> bool:
     return [shape(each) for each in left] == [shape(each) for each in right]
 
 
-def _addresses(endpoint: Endpoint) -> AddressSet:
+def calls_from(endpoint: Endpoint) -> AddressSet:
     """Where a caller calls from, where that is told apart: of partners, and of their certificates elsewhere."""
     told_apart = isinstance(endpoint, Partner) or (isinstance(endpoint, Client) and endpoint.name == "elsewhere")
     return endpoint.addresses if told_apart and isinstance(endpoint, Partner | Client) else AddressSet.ALL
 
 
 def _of_ends(left: list[Connection], right: list[Connection]) -> Iterator[Access]:
-    sets = [_addresses(each.source) for each in (*left, *right)]
+    sets = [calls_from(each.source) for each in (*left, *right)]
     found: dict[tuple[Change, PortSet, Any], list[AddressSet]] = {}
     for part in atoms(sets, AddressSet.union(sets)):
         was, now = (
-            _regions((e.verdict, e.ports, e.http) for e in side if part <= _addresses(e.source))
+            _regions((e.verdict, e.ports, e.http) for e in side if part <= calls_from(e.source))
             for side in (left, right)
         )
         for change, piece in _compared(was, now):
@@ -247,8 +248,8 @@ def _of_ends(left: list[Connection], right: list[Connection]) -> Iterator[Access
     for (change, ports, http), parts in found.items():
         side = left if change is Change.LOST else right
         addresses = AddressSet.union(parts)
-        example = next((e for e in side if _addresses(e.source) & addresses), side[0])
-        whole = AddressSet.union(_addresses(each.source) for each in side)
+        example = next((e for e in side if calls_from(e.source) & addresses), side[0])
+        whole = AddressSet.union(calls_from(each.source) for each in side)
         source = _narrowed(example.source, addresses)
         yield Access(
             change, source, example.destination, ports, http, example.decided_by, everywhere=whole <= addresses

@@ -81,7 +81,8 @@ class RegistryLayer(MeshLayer):
                 for port in host.ports:
                     if bond.scope.sees(host, port.number):
                         target = self.mesh.registry.target(host, port, pods)
-                        known.append((target, Because.of(EGRESS_REGISTRY, host.resource)))
+                        moved = "" if PortSet.single("TCP", port.number) == target else f"as its port {port.number}"
+                        known.append((target, Because.of(EGRESS_REGISTRY, host.resource, moved)))
         elif isinstance(destination, Addresses):
             known = list(self._outside(bond, destination))
         found: list[Opinion] = []

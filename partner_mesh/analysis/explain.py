@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from partner_mesh.analysis.layers import Because, Endpoint, Opinion
+from partner_mesh.analysis.layers import FURTHER_NETWORK, PRIMARY_NETWORK, Because, Endpoint, Opinion
 from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.resources import Source
 from partner_mesh.analysis.sets import PortSet
@@ -26,7 +26,13 @@ def steps(reach: Reach, source: Endpoint, destination: Endpoint, ports: PortSet 
     yield Step(reach.network.name, tuple(reach.network.opinions(source, destination, ports)))
     for layer in reach.layers:
         found = [each for each in layer.opinions(source, destination, ports) if each.ports & ports]
-        yield Step(layer.name, tuple(found))
+        if found or layer.name != PRIMARY_NETWORK:  # few clusters have any: silence says nothing there
+            yield Step(layer.name, tuple(found))
+    universe = reach.universe
+    if source in universe.position and destination in universe.position:
+        further = reach.further.opinions(universe.position[source], universe.position[destination], ports)
+        if further:
+            yield Step(FURTHER_NETWORK, tuple(further))
 
 
 def place(because: Because, root: Path | None) -> Source | None:

@@ -13,7 +13,9 @@ from partner_mesh.analysis.mesh_config import NETWORKING, MeshConfig, selector
 from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.written import items
 
+AUTO_PASSTHROUGH: Final = "AUTO_PASSTHROUGH"
 TERMINATING: Final = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL")
 PARTNER_LABEL: Final = "partner-mesh.dev/partner"
 OWN_PORTS: Final = (15020, 15021, 15090)  # health and metrics of the proxy itself
@@ -85,10 +87,11 @@ class GatewayProxy:
 class Gateways:
     """All gateway workloads."""
 
-    def __init__(self, world: World, mesh: MeshConfig) -> None:
+    def __init__(self, world: World, mesh: MeshConfig, converted: Iterable[Resource] = ()) -> None:
         self.world = world
         self.notes: list[Note] = []
-        self.resources = sorted(world.of(NETWORKING, "Gateway"), key=lambda each: (each.name, each.namespace))
+        listed = [*world.of(NETWORKING, "Gateway"), *converted]
+        self.resources = sorted(listed, key=lambda each: (each.name, each.namespace))
         self.proxies: dict[Workload, GatewayProxy] = {}
         bound: dict[Workload, tuple[Pods, list[Resource]]] = {}
         for resource in self.resources:
@@ -109,7 +112,7 @@ class Gateways:
         translation = self._ports_of(pods)
         taken: dict[tuple[int, str, str], Resource] = {}
         for resource in resources:
-            for index, document in enumerate(resource.spec.get("servers") or ()):
+            for index, document in enumerate(items(resource.spec.get("servers"))):
                 server = _server(resource, index, document, translation) if isinstance(document, Mapping) else None
                 if server is None:
                     continue
@@ -156,9 +159,10 @@ def _server(resource: Resource, index: int, document: Mapping[str, Any], ports: 
     tls = tls if isinstance(tls, Mapping) else {}
     redirects = tls.get("httpsRedirect") is True
     protocol = str(port.get("protocol") or "HTTP").upper()
-    mode = str(tls.get("mode") or ("SIMPLE" if protocol in ("HTTPS", "TLS") or tls.get("credentialName") else ""))
+    # The mode that is left out is the enumeration's first (istio api, networking/v1alpha3/gateway.proto).
+    mode = str(tls.get("mode") or ("PASSTHROUGH" if tls else "SIMPLE" if protocol in ("HTTPS", "TLS") else ""))
     hosts: list[tuple[str, str]] = []
-    for each in document.get("hosts") or ():
+    for each in items(document.get("hosts")):
         home, slash, host = str(each).rpartition("/")
         home = resource.namespace if home == "." else home
         hosts.append((home if slash else "*", host.lower()))
@@ -171,7 +175,7 @@ def _server(resource: Resource, index: int, document: Mapping[str, Any], ports: 
         "" if redirects and protocol == "HTTP" else mode,
         tuple(hosts),
         str(tls.get("credentialName") or ""),
-        tuple(str(each) for each in tls.get("subjectAltNames") or ()),
+        tuple(str(each) for each in items(tls.get("subjectAltNames"))),
         redirects,
     )
 

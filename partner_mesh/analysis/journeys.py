@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from partner_mesh.analysis import http, strings
+from partner_mesh.analysis import http, passthrough, strings
+from partner_mesh.analysis.ambient import Ambient
 from partner_mesh.analysis.authentication import DISABLE, STRICT
 from partner_mesh.analysis.authorization import Bound
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
 from partner_mesh.analysis.callers import Caller, Callers
-from partner_mesh.analysis.gateways import GatewayProxy, Server
+from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet, Requests
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
@@ -89,13 +90,30 @@ class Ingress:
         self._narrow: dict[tuple[int, str], Bound] = {}
         self._by_host: dict[int, PoliciesByHost] = {}
         self._hops: dict[tuple[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]] = {}
+        self.ambient = Ambient(mesh, self.carried)
+        self.passthrough = passthrough.Passthrough(mesh)
 
     def journeys(self) -> Iterable[Journey]:
         """Every client at every server that faces outwards, in the order of gateways, servers, hosts."""
         for proxy in self.mesh.gateways.proxies.values():
             for server in proxy.servers:
-                if server.tls != "ISTIO_MUTUAL" and not server.redirects:
+                if server.tls == AUTO_PASSTHROUGH:
+                    yield from self._through(proxy, server)
+                elif server.tls != "ISTIO_MUTUAL" and not server.redirects:
                     yield from self._at(proxy, server)
+
+    def _through(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
+        """From the other cluster to what lies behind a door that ends no connection."""
+        for pods, ports, host in self.passthrough.ends(proxy, server):
+            asked = self.passthrough.requests(pods, ports)
+            way = Way.begin(asked)
+            port = PortSet.single("TCP", server.port)
+            for opinions in self.arrive(Addresses(passthrough.CALLER.addresses), proxy.endpoint, port, forwarded=False):
+                way = way.through(opinions)
+            way = self.passthrough.judged(self.carried(way, proxy.endpoint, pods.endpoint, ports), pods, ports)
+            nowhere = (server.because(ROUTE, "leads nowhere"),)
+            for fate in settled([way], asked, nowhere):
+                yield Journey(passthrough.CALLER, pods.endpoint, ports, fate, proxy.endpoint, host)
 
     def _at(self, proxy: GatewayProxy, server: Server) -> Iterable[Journey]:
         for home, pattern in server.hosts:
@@ -217,6 +235,8 @@ class Ingress:
     def inside(self, way: Way, proxy: GatewayProxy, end: End, peer: Peer, host: str) -> Way:
         """From the gateway to the workload: packets, mTLS, the workload's policies."""
         bond = self.mesh.bond(end.pods.endpoint)
+        if bond.ambient:
+            return self.ambient.entered(way, proxy, (end.host.service, end.target.port), (bond, end.ports), peer.token)
         way = self.carried(way, proxy.endpoint, end.pods.endpoint, end.ports)
         if not bond.proxied or not way.open:
             return way

@@ -70,6 +70,20 @@ class BothSides:
         return (((kind, number), members) for number, members in self._destinations.split(mask))
 
 
+class Crossed:
+    """Kinds by what either of two tells apart."""
+
+    def __init__(self, first: Kinds, second: Kinds) -> None:
+        self._first = first
+        self._second = second
+
+    def parts(self, source: int, mask: Mask) -> Parts:
+        """See `Kinds`."""
+        for key, members in self._first.parts(source, mask):
+            for other, both in self._second.parts(source, members):
+                yield (key, other), both
+
+
 class Alike:
     """Everybody is one kind: a layer that has nothing to say."""
 

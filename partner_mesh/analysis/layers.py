@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # both number the endpoints that are declared here
 # Names of the layers, as results show them, in the order in which they are asked.
 SECURITY_GROUP: Final = "security group"
 NETWORK_POLICY: Final = "NetworkPolicy"
+PRIMARY_NETWORK: Final = "primary network"
+FURTHER_NETWORK: Final = "further network"
 MUTUAL_TLS: Final = "mTLS"
 AUTHORISATION: Final = "authorisation"
 ROUTE: Final = "route"

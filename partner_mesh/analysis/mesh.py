@@ -16,6 +16,7 @@ from partner_mesh.analysis.authentication import (
 )
 from partner_mesh.analysis.authorization import Authorizations, Bound
 from partner_mesh.analysis.destination_rules import DestinationRules
+from partner_mesh.analysis.gateway_api import GatewayApi
 from partner_mesh.analysis.gateways import GatewayProxy, Gateways
 from partner_mesh.analysis.layers import (
     AUTHORISATION,
@@ -41,6 +42,8 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.routes import VirtualServices
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.waypoints import Waypoint, Waypoints
+from partner_mesh.analysis.written import items
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +62,8 @@ class Bond:
     raw_ports: PortSet  # declared as something that is never read as HTTP
     excluded: PortSet  # inbound ports that the sidecar leaves alone
     extension: Because | None  # an EnvoyFilter or WasmPlugin changes what this proxy does
+    waypoint: Waypoint | None = None
+    hbone: bool = False  # its sidecar or gateway speaks HBONE
 
     @property
     def signature(self) -> tuple[Hashable, ...]:
@@ -66,7 +71,7 @@ class Bond:
         gateway = id(self.gateway) if self.gateway is not None else 0
         ports = (self.http_ports, self.raw_ports, self.excluded)
         return (self.proxied, self.ambient, gateway, self.modes.signature, self.bound.signature, ports,
-                self.extension)  # fmt: skip
+                self.extension, id(self.waypoint) if self.waypoint is not None else 0)  # fmt: skip
 
 
 class Mesh:
@@ -81,9 +86,11 @@ class Mesh:
         self.authorizations = Authorizations(world, self.config, self.request_authentications)
         self.registry = Registry(world, self.config)
         self.scopes = Scopes(world, self.config)
-        self.gateways = Gateways(world, self.config)
-        self.virtual_services = VirtualServices(world, self.config)
+        self.gateway_api = GatewayApi(world)
+        self.gateways = Gateways(world, self.config, self.gateway_api.gateways)
+        self.virtual_services = VirtualServices(world, self.config, self.gateway_api.routes)
         self.destination_rules = DestinationRules(world, self.config, self.registry)
+        self.waypoints = Waypoints(world, self.registry, self.authorizations, self.request_authentications)
         self._filters = Selected(world.of(NETWORKING, "EnvoyFilter"), self.config.root_namespace, "workloadSelector")
         self._plugins = Selected(world.of(EXTENSIONS, "WasmPlugin"), self.config.root_namespace)
         self._bonds: dict[Workload, Bond] = {}
@@ -98,7 +105,7 @@ class Mesh:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the Istio objects."""
-        return (*self.config.notes, *self.authorizations.notes, *self.gateways.notes)
+        return (*self.config.notes, *self.authorizations.notes, *self.gateway_api.notes, *self.gateways.notes)
 
     def bond(self, endpoint: Workload) -> Bond:
         """What the mesh says of a workload."""
@@ -121,6 +128,7 @@ class Mesh:
             )
         )
         http, raw = self._protocols(pods)
+        waypoint = self.waypoints.by_workload.get(pods.endpoint)
         return Bond(
             pods,
             proxied,
@@ -134,6 +142,8 @@ class Mesh:
             raw,
             excluded_ports(pods.annotations.get("traffic.sidecar.istio.io/excludeInboundPorts", "")),
             self._extension(namespace, labels, is_gateway=gateway is not None),
+            waypoint,
+            self.config.hbone or waypoint is not None,
         )
 
     def _protocols(self, pods: Pods) -> tuple[PortSet, PortSet]:
@@ -221,7 +231,7 @@ def _runs_proxy(pods: Pods) -> bool:
     inner = template.get("template") if isinstance(template, Mapping) else None
     spec = inner.get("spec") if isinstance(inner, Mapping) else template
     spec = spec if isinstance(spec, Mapping) else {}
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    containers = [*(items(spec.get("containers"))), *(items(spec.get("initContainers")))]
     return any(isinstance(each, Mapping) and each.get("name") == "istio-proxy" for each in containers)
 
 
@@ -233,7 +243,7 @@ def excluded_ports(text: str) -> PortSet:
 def _contexts(resource: Resource) -> set[str]:
     """Where an EnvoyFilter's patches apply."""
     found: set[str] = set()
-    for patch in resource.spec.get("configPatches") or ():
+    for patch in items(resource.spec.get("configPatches")):
         match = patch.get("match") if isinstance(patch, Mapping) else None
         found.add(str((match or {}).get("context") or "ANY"))
     return found or {"ANY"}

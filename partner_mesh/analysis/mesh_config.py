@@ -12,6 +12,7 @@ import yaml
 
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items
 
 DEFAULT_ROOT: Final = "istio-system"
 REVISION: Final = "istio.io/rev"
@@ -36,6 +37,7 @@ class MeshConfig:
     trusted_proxies: int = 0  # defaultConfig.gatewayTopology.numTrustedProxies
     providers: Mapping[str, str] = field(default_factory=dict)  # extension provider → its kind, "envoyExtAuthzHttp"
     gateways_in_own_namespace: bool = False  # istiod's PILOT_SCOPE_GATEWAY_TO_NAMESPACE
+    hbone: bool = False  # defaultConfig.proxyMetadata.ISTIO_META_ENABLE_HBONE: sidecars and gateways speak it
     notes: tuple[Note, ...] = ()
 
 
@@ -76,10 +78,11 @@ def mesh_config(world: World) -> MeshConfig:
         int(topology.get("numTrustedProxies") or 0),
         {
             str(each["name"]): next((key for key in each if key != "name"), "")
-            for each in mesh.get("extensionProviders") or ()
+            for each in items(mesh.get("extensionProviders"))
             if isinstance(each, Mapping) and each.get("name")
         },
         _scoped(world),
+        _mapping(_mapping(mesh.get("defaultConfig")).get("proxyMetadata")).get("ISTIO_META_ENABLE_HBONE") == "true",
         tuple(notes),
     )
 
@@ -109,8 +112,8 @@ def _scoped(world: World) -> bool:
         template: Any = pods.resource.spec
         for step in ("template", "spec"):
             template = _mapping(_mapping(template).get(step))
-        for container in template.get("containers") or ():
-            for variable in _mapping(container).get("env") or ():
+        for container in items(template.get("containers")):
+            for variable in items(_mapping(container).get("env")):
                 if _mapping(variable).get("name") == "PILOT_SCOPE_GATEWAY_TO_NAMESPACE":
                     return str(variable.get("value")).lower() in ("true", "1", "t")
     return False

@@ -1,6 +1,6 @@
 """What the mesh's layers tell apart beyond what each end is by itself."""
 
-from partner_mesh.analysis.authorization import Authorizations
+from partner_mesh.analysis.authorization import Authorizations, Bound
 from partner_mesh.analysis.kinds import Grouped, Kinds, Parts
 from partner_mesh.analysis.layers import Addresses, Partner, Workload
 from partner_mesh.analysis.mesh import Mesh
@@ -46,7 +46,7 @@ class Spoken:
         # A gateway takes the address of whoever comes straight from outside for the client's.
         self._direct = [isinstance(each, Addresses | Partner) for each in endpoints]
         self._sources = [self.known.unmentioned(each) for each in self._peers]
-        self._bounds = [mesh.bond(each).bound if isinstance(each, Workload) else None for each in endpoints]
+        self._bounds = [_judging(mesh, each) if isinstance(each, Workload) else None for each in endpoints]
         self._destinations = Grouped(
             mesh.bond(each).signature if isinstance(each, Workload) else None for each in endpoints
         )
@@ -76,3 +76,9 @@ class Spoken:
                 bound = self._bounds[(members & -members).bit_length() - 1]
                 if bound is not None:
                     yield (number, direct, None, self.known.told_apart(bound, peer)), members
+
+
+def _judging(mesh: Mesh, workload: Workload) -> Bound:
+    """The policies that say whom a workload hears: its own, or those of the Services that it judges for."""
+    bond = mesh.bond(workload)
+    return bond.bound if bond.waypoint is None else mesh.waypoints.judging(bond.waypoint)

@@ -14,6 +14,7 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.waypoints import HBONE, Waypoint
 
 PLAINTEXT: Final = "plaintext"
 
@@ -34,7 +35,8 @@ class MutualTlsLayer(MeshLayer):
             return None
         bond = self.mesh.bond(endpoint)
         gateway = id(bond.gateway) if bond.gateway is not None else 0
-        return bond.proxied, gateway, bond.modes.signature, bond.excluded
+        way = bond.waypoint is not None
+        return bond.proxied, bond.ambient, way, gateway, bond.modes.signature, bond.excluded
 
     def opinions(self, source: Endpoint, destination: Endpoint, ports: PortSet) -> Sequence[Opinion]:
         """What the destination's proxy demands of the source."""
@@ -44,9 +46,19 @@ class MutualTlsLayer(MeshLayer):
         bond = self.mesh.bond(destination)
         if bond.gateway is not None:
             return tuple(self._at_gateway(source, bond.gateway, ports))
+        if bond.waypoint is not None:
+            return tuple(self._at_waypoint(source, bond.waypoint, ports & HBONE))
+        if bond.ambient:  # ztunnel heeds the same modes; a sidecar's exclusions are nothing to it
+            return tuple(self._at_sidecar(source, bond, ports))
         if not bond.proxied:
             return ()
         return tuple(self._at_sidecar(source, bond, ports - bond.excluded))
+
+    def _at_waypoint(self, source: Endpoint, waypoint: Waypoint, ports: PortSet) -> Iterable[Opinion]:
+        if ports and not self.mesh.in_mesh(source):
+            reason = "HBONE is mutual TLS: a waypoint hears nobody without an identity of the mesh"
+            because = (Because.of(MUTUAL_TLS, waypoint.pods.resource, reason),)
+            yield Opinion(MUTUAL_TLS, Verdict.DENIED, ports, because)
 
     def _at_sidecar(self, source: Endpoint, bond: Bond, ports: PortSet) -> Iterable[Opinion]:
         identified = self.mesh.in_mesh(source)

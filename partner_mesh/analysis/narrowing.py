@@ -19,6 +19,7 @@ from partner_mesh.analysis.registry import full_name
 from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import NAME_LABEL
+from partner_mesh.analysis.written import items
 
 _CALICO: Final = ("projectcalico.org", "crd.projectcalico.org")
 # Changed objects of these kinds affect what can be told from themselves; any other kind, and the whole is compared.
@@ -68,6 +69,10 @@ def narrowed(
     partners |= kept
     both = (*before.resources, *after.resources)
     touched = _touched(each for each in both if each.labels.get(PARTNER_LABEL) in partners)
+    # Whose CA signs for another's clients too, is met at both hosts.
+    while touched is not None and (sharing := _sharing(both, touched.credentials) - partners):
+        partners |= sharing
+        touched = _touched(each for each in both if each.labels.get(PARTNER_LABEL) in partners)
     if touched is None or not all(_confined(each) for each in read):
         return None
     if any(each.kind == "Pod" for each in both):  # running Pods have addresses, which blocks may mean
@@ -82,6 +87,17 @@ def narrowed(
     }
     left_out -= _examples(each for each in after.resources if each.key in left_out)
     return Narrowed(_without(before, left_out), _without(after, left_out), read)
+
+
+def _sharing(resources: Iterable[Resource], credentials: set[str]) -> set[str]:
+    """The partners who are asked for certificates of one of these CAs."""
+    return {
+        each.labels[PARTNER_LABEL]
+        for each in resources
+        if each.kind == "Gateway" and PARTNER_LABEL in each.labels
+        for server in _mappings(each.spec.get("servers"))
+        if str(_mapping(server.get("tls")).get("credentialName") or "") in credentials - {""}
+    }
 
 
 def _examples(left_out: Iterable[Resource]) -> set[tuple[str, str, str, str]]:
@@ -120,7 +136,7 @@ def _isolated(loaded: Loaded) -> frozenset[str]:
         and each.group == "networking.k8s.io"
         and PARTNER_LABEL not in each.labels
         and not each.spec.get("podSelector")
-        and {"Ingress", "Egress"} <= set(each.spec.get("policyTypes") or ())
+        and {"Ingress", "Egress"} <= set(items(each.spec.get("policyTypes")))
     )
 
 
@@ -133,7 +149,7 @@ def near(loaded: Loaded, namespaces: frozenset[str], addresses: AddressSet) -> f
         and (
             each.namespace in namespaces
             or any(f".{name}.svc" in str(each.body) for name in namespaces)
-            or not {"*", *namespaces}.isdisjoint(map(str, each.spec.get("exportTo") or ()))
+            or not {"*", *namespaces}.isdisjoint(map(str, items(each.spec.get("exportTo"))))
             or (each.kind == "NetworkSet" and bool(nets(each) & addresses))
         )
     )
@@ -188,15 +204,15 @@ def _hosts(resource: Resource) -> list[str]:
     match resource.kind:
         case "Gateway":
             for server in _mappings(spec.get("servers")):
-                found += [str(each).rpartition("/")[2] for each in server.get("hosts") or ()]
+                found += [str(each).rpartition("/")[2] for each in items(server.get("hosts"))]
         case "VirtualService" | "ServiceEntry":
-            found += [str(each) for each in spec.get("hosts") or ()]
+            found += [str(each) for each in items(spec.get("hosts"))]
         case "DestinationRule":
             host = str(spec.get("host") or "")
             found += [] if ".svc.cluster.local" in full_name(host, resource.namespace) else [host]
         case "AuthorizationPolicy":
             for operation in _operations(resource):
-                found += [str(each) for each in operation.get("hosts") or ()]
+                found += [str(each) for each in items(operation.get("hosts"))]
         case _:
             pass
     return list(dict.fromkeys(each.lower().removesuffix(":*") for each in found))
@@ -257,7 +273,7 @@ def blocks(resource: Resource) -> list[AddressSet]:
 
 def nets(resource: Resource) -> AddressSet:
     """The addresses of a NetworkSet."""
-    return AddressSet.union(AddressSet.of(str(each)) for each in resource.spec.get("nets") or ())
+    return AddressSet.union(AddressSet.of(str(each)) for each in items(resource.spec.get("nets")))
 
 
 # What others' objects may decide -----------------------------------------------------------------------------------
@@ -297,7 +313,7 @@ def _alone(resource: Resource, touched: _Touched) -> bool:
     """Whether each server of a Gateway serves one exact host by MUTUAL with a CA of its own."""
     servers = _mappings(resource.spec.get("servers"))
     return all(
-        len(server.get("hosts") or ()) == 1
+        len(items(server.get("hosts"))) == 1
         and _mapping(server.get("tls")).get("mode") == "MUTUAL"
         and str(_mapping(server.get("tls")).get("credentialName") or "") not in touched.credentials
         for server in servers

@@ -4,7 +4,7 @@ A policy isolates the pods it selects, in the directions of `policyTypes`; isola
 allows. An absent or empty `from`/`to` means every peer, an absent or empty `ports` every port.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import NETWORK_POLICY, Because
@@ -14,10 +14,12 @@ from partner_mesh.analysis.selectors import In, Selector, SelectorError, label_s
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import NAME_LABEL, World
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.analysis.written import items, port_number, whole
 
 ORDER: Final = 1000.0  # Calico's order of Kubernetes policies in its default tier
 _PEER_FIELDS: Final = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
 _PORT_FIELDS: Final = frozenset({"port", "endPort", "protocol"})
+_UNKNOWN_ADDRESS: Final = "its address on this network is not among the objects"
 _UNKNOWN_CONTROLLER: Final = "the ingress controller's labels and namespace are not among the objects"
 
 
@@ -38,15 +40,16 @@ def address_sets(world: World) -> Iterator[AddressSet]:
     for block in blocks:
         if isinstance(block, Mapping):
             try:
-                yield AddressSet.block(str(block.get("cidr")), [str(each) for each in block.get("except") or ()])
+                yield AddressSet.block(str(block.get("cidr")), [str(each) for each in items(block.get("except"))])
                 yield AddressSet.of(str(block.get("cidr")))
             except ValueError:
                 continue
 
 
-def policies(universe: Universe, notes: list[Note]) -> list[Policy]:
-    """Every NetworkPolicy as a policy of the default tier."""
-    return [_policy(resource, universe, notes) for resource in resources(universe.world)]
+def policies(universe: Universe, notes: list[Note], written: Iterable[Resource] | None = None) -> list[Policy]:
+    """Every NetworkPolicy as a policy of the default tier; others of the same form where they are given."""
+    chosen = resources(universe.world) if written is None else written
+    return [_policy(resource, universe, notes) for resource in chosen]
 
 
 def _list(value: Any) -> list[Mapping[str, Any]]:
@@ -94,7 +97,12 @@ class _Reader:
 
     def rules(self, direction: Direction) -> tuple[Rule, ...]:
         """The rules of a direction, in written order."""
-        written = _list(self.resource.spec.get(direction))
+        written = _list(value := self.resource.spec.get(direction))
+        if value is not None and not isinstance(value, list):
+            because = Because.of(NETWORK_POLICY, self.resource, path=("spec", direction))
+            reason = f"{direction} must be a list, not {type(value).__name__}"
+            self.notes.append(Note(self.resource.source, f"{self.resource.title}: {reason}"))
+            return (Rule(Action.ALLOW, 0, Ports(), because, self.universe.everybody, reason),)
         return tuple(self._rule(rule, direction, index) for index, rule in enumerate(written))
 
     def _rule(self, rule: Mapping[str, Any], direction: Direction, index: int) -> Rule:
@@ -106,6 +114,9 @@ class _Reader:
         peers, perhaps = 0, 0
         if not rule.get(side):
             peers = self.universe.everybody
+        elif not isinstance(rule[side], list):
+            peers = self.universe.everybody
+            doubts.append(f"{side} must be a list, not {type(rule[side]).__name__}")
         for peer in _list(rule.get(side)):
             try:
                 certain, possible = self._peer(peer)
@@ -114,7 +125,9 @@ class _Reader:
                 doubts.append(str(error))
             peers, perhaps = peers | certain, perhaps | possible
         perhaps &= ~peers
-        reason = _UNKNOWN_CONTROLLER if perhaps else ""
+        reason = ""
+        if perhaps:
+            reason = _UNKNOWN_CONTROLLER if perhaps & self.universe.controllers else _UNKNOWN_ADDRESS
         if doubts:
             reason = "; ".join(doubts)
             self.notes.append(Note(self.resource.source, f"{self.resource.title}, {direction} rule {index}: {reason}"))
@@ -131,8 +144,8 @@ class _Reader:
                 raise ValueError("ipBlock beside a selector in one peer")
             if not isinstance(block, Mapping) or not block.get("cidr"):
                 raise ValueError("ipBlock without cidr")
-            inside = AddressSet.block(str(block["cidr"]), [str(each) for each in block.get("except") or ()])
-            return self.universe.inside(inside), 0
+            inside = AddressSet.block(str(block["cidr"]), [str(each) for each in items(block.get("except"))])
+            return self.universe.inside(inside), self.universe.perhaps_inside(inside)
         if pod is None and namespace is None:
             raise ValueError("a peer that names nobody")
         chosen = self.universe.workloads & label_selector(pod).mask(self.universe.labels)
@@ -159,6 +172,8 @@ class _Reader:
         """A rule's ports, and what cannot be read of them."""
         if not written:
             return Ports(), []
+        if not isinstance(written, list):
+            return Ports(), [f"ports must be a list, not {type(written).__name__}"]
         terms: list[PortSet | NamedPort] = []
         doubts: list[str] = []
         for each in _list(written):
@@ -170,11 +185,13 @@ class _Reader:
                 terms.append(PortSet.ALL)
             elif port is None:
                 terms.append(PortSet.protocol(protocol))
-            elif isinstance(port, str) and not port.isdecimal():
+            elif isinstance(port, str) and whole(port) is None:
                 terms.append(NamedPort(port, protocol))
-            elif not 1 <= int(port) <= 65535 or (end is not None and (not isinstance(end, int) or end < int(port))):
-                doubts.append(f"illegal port range {port}-{end}" if end is not None else f"illegal port {port}")
-                terms.append(PortSet.protocol(protocol))
             else:
-                terms.append(PortSet.range(protocol, int(port), int(end if end is not None else port)))
+                first, last = port_number(port), port_number(port if end is None else end)
+                if first is None or last is None or last < first:
+                    doubts.append(f"illegal port range {port}-{end}" if end is not None else f"illegal port {port}")
+                    terms.append(PortSet.protocol(protocol))
+                else:
+                    terms.append(PortSet.range(protocol, first, last))
         return Ports(include=tuple(terms)), doubts

@@ -1,13 +1,15 @@
 """Journeys from a workload to an outside host: by its own sidecar, or through an egress gateway.
 
-The host is one of the registry (ServiceEntry). The sidecar's routes for it decide what comes next; at an egress
-gateway the server, its policies and its own routes do. What leaves, and how it is secured, is the last stage.
+The host is one of the registry (ServiceEntry), or one that only a VirtualService knows (`captured.py`). The sidecar's
+routes for it decide what comes next; at an egress gateway the server, its policies and its own routes do. What leaves,
+and how it is secured, is the last stage.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from partner_mesh.analysis.captured import Captured
 from partner_mesh.analysis.gateways import GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.journeys import End, Ingress, Journey, requests_for
@@ -50,6 +52,7 @@ class Egress:
         self.ingress = ingress  # its narrowing of policies and its hops serve here too
         outside = AddressSet.ALL - AddressSet.union(AddressSet.of(each) for each in _PRIVATE)
         self.internet = Addresses(outside)
+        self.captured = Captured(mesh.registry, mesh.virtual_services, mesh.config)
 
     def journeys(self) -> Iterable[Journey]:
         """Every workload with every outside host that its sidecar is told of, in the order of workloads and hosts."""
@@ -59,7 +62,10 @@ class Egress:
             for host in self.mesh.registry.hosts[name]
             if host.external and host.service is None
         ]
+        hosts += self.captured.hosts
+        hosts.sort(key=lambda each: each.name)
         hosts += [each for each in self.mesh.registry.wildcards if each.external]
+        unserved = {id(host) for host in self.captured.hosts}
         told = _told(hosts)
         by_namespace: dict[str, list[Host]] = {}
         for endpoint in self.mesh.world.workloads:
@@ -71,7 +77,8 @@ class Egress:
                 places = sorted({*told.get("*", ()), *told.get(namespace, ())})
                 by_namespace[namespace] = [hosts[place] for place in places]
             for host in by_namespace[namespace]:
-                if bond.scope.sees(host):
+                known = self.captured.sees(bond.scope, host) if id(host) in unserved else bond.scope.sees(host)
+                if known:
                     yield from self.between(bond, host)
 
     def between(self, bond: Bond, host: Host) -> Iterable[Journey]:
@@ -97,7 +104,7 @@ class Egress:
         known = Opinion(EGRESS_REGISTRY, Verdict.ALLOWED, TCP, (Because.of(EGRESS_REGISTRY, host.resource),))
         way = way.through((known,))
         found = self._legs(bond, host.name, MESH, port.number, http=asked is not None)
-        if not found:
+        if not found and host.resource.kind == "ServiceEntry":
             yield Exit(host.name, port.number, self._leaving(way, bond, host, port.number, ""), None)
         for leg in found:
             ahead = _along(way, leg, asked)

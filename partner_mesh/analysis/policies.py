@@ -55,6 +55,13 @@ class Ports:
             found &= PortSet.union(_number(each, position, universe) for each in self.include)
         return found - PortSet.union(_number(each, position, universe) for each in self.exclude)
 
+    def numbers(self) -> PortSet | None:
+        """The ports, where none is meant by a name; else None."""
+        if any(isinstance(term, NamedPort) for term in (*(self.include or ()), *self.exclude)):
+            return None
+        included = PortSet.ALL if self.include is None else _union(self.include)
+        return (self.base & included) - _union(self.exclude)
+
     def divided(self, mask: Mask, universe: Universe) -> list[tuple[Mask, PortSet]]:
         """The destinations of a mask, parted by what the rule's named ports mean on them."""
         parts = [mask]
@@ -70,6 +77,10 @@ def _number(term: PortSet | NamedPort, position: int | None, universe: Universe)
         return term
     pods = universe.pods[position] if position is not None else None
     return pods.named_port(term.name, term.protocol) if pods is not None else PortSet.NONE
+
+
+def _union(terms: Iterable[PortSet | NamedPort]) -> PortSet:
+    return PortSet.union(term for term in terms if isinstance(term, PortSet))
 
 
 @dataclass(frozen=True, slots=True)

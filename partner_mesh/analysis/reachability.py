@@ -11,6 +11,7 @@ from functools import cached_property
 
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
 from partner_mesh.analysis.egress_registry import RegistryLayer
+from partner_mesh.analysis.further_networks import FurtherNetworks
 from partner_mesh.analysis.ingress import IngressLayer
 from partner_mesh.analysis.layers import (
     Addresses,
@@ -26,12 +27,14 @@ from partner_mesh.analysis.layers import (
 from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.mutual_tls import MutualTlsLayer
 from partner_mesh.analysis.network import Groups, NetworkLayer
+from partner_mesh.analysis.primary_network import PrimaryNetworkLayer
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.results import Decision, Decisions, Results, Row
 from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.tunnels import TunnelledGroups, TunnelledNetwork, Tunnels
 from partner_mesh.analysis.universe import Universe, union
 
 
@@ -132,12 +135,13 @@ def decided(state: _State) -> Decisions:
 class Reach:
     """All questions about one world. Layers after the network layer are asked in the order given."""
 
-    def __init__(self, world: World, layers: Sequence[Layer] = ()) -> None:
+    def __init__(self, world: World, layers: Sequence[Layer] = (), network: NetworkLayer | None = None) -> None:
         self.world = world
-        self.network = NetworkLayer(world)
+        self.network = network if network is not None else NetworkLayer(world)
         self.layers: tuple[Layer, ...] = tuple(layers)
         self.universe = Universe(world, self._endpoints())
         self.network.bind(self.universe)
+        self.further = FurtherNetworks(self.universe, self._in_mesh)
         self._answers: dict[tuple[int, Hashable, int], Sequence[Opinion]] = {}
         self._open_ports: dict[int, tuple[_State, PortSet, int]] = {}
         self._numbers: dict[PortSet, int] = {}
@@ -152,7 +156,11 @@ class Reach:
     def of(cls, loaded: Loaded) -> "Reach":
         """With every layer there is."""
         world = World(loaded)
-        return cls(world, layers_of(world))
+        mesh = Mesh(world)
+        tunnels = Tunnels(mesh)
+        groups: Layer = TunnelledGroups(world, tunnels) if tunnels.there_are else SecurityGroupLayer(world)
+        layers = [IngressLayer(world), PrimaryNetworkLayer(world), groups, *mesh_layers(mesh)]
+        return cls(world, layers, TunnelledNetwork(world, tunnels) if tunnels.there_are else None)
 
     def _endpoints(self) -> list[Endpoint]:
         """Workloads, the parts of the outside that some layer tells apart, then the layers' own callers."""
@@ -162,10 +170,15 @@ class Reach:
         outside = [part for family in (AddressSet.V4, AddressSet.V6) for part in atoms(named, family)]
         return [*self.world.workloads, *map(Addresses, outside), *own]
 
+    def _in_mesh(self, endpoint: Endpoint) -> bool:
+        meshes = [each.mesh for each in self.layers if isinstance(each, RegistryLayer)]
+        return any(mesh.present and mesh.in_mesh(endpoint) for mesh in meshes)
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a person should know of the input."""
-        return (*self.world.notes, *self.network.notes)
+        further = (note for layer in self.layers if isinstance(layer, PrimaryNetworkLayer) for note in layer.notes)
+        return (*self.world.notes, *self.network.notes, *self.further.notes, *further)
 
     def results(
         self,
@@ -183,7 +196,7 @@ class Reach:
         kept: list[int] = []
         rows: list[Row] = []
         for source in asked_for:
-            row = self._row(source, wanted & self._callable(source), ports)
+            row = self.further.widened(source, self._row(source, wanted & self._callable(source), ports), ports)
             if row:
                 kept.append(source)
                 rows.append(row)
@@ -287,11 +300,6 @@ def _narrowed(decisions: Decisions, ports: PortSet) -> Iterator[Decision]:
     for each in decisions:
         if both := each.ports & ports:
             yield replace(each, ports=both)
-
-
-def layers_of(world: World) -> list[Layer]:
-    """The layers after the network layer, in the order in which they are asked."""
-    return [IngressLayer(world), SecurityGroupLayer(world), *mesh_layers(Mesh(world))]
 
 
 def mesh_layers(mesh: Mesh) -> list[Layer]:

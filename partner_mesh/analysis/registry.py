@@ -8,6 +8,7 @@ from partner_mesh.analysis.mesh_config import NETWORKING, MeshConfig, exports_of
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, Service, World
+from partner_mesh.analysis.written import items
 
 HTTP_PROTOCOLS: Final = ("http", "http2", "grpc", "grpc-web", "http_proxy")
 RAW_PROTOCOLS: Final = ("tcp", "tls", "https", "mongo", "mysql", "redis", "udp")
@@ -119,7 +120,7 @@ class Registry:
                 if each.port == port.number and each.protocol == "TCP":
                     return self.world.target(pods, each)
             return PortSet.NONE
-        for document in host.resource.spec.get("ports") or ():
+        for document in items(host.resource.spec.get("ports")):
             if isinstance(document, Mapping) and document.get("number") == port.number:
                 return PortSet.single("TCP", int(document.get("targetPort") or port.number))
         return PortSet.NONE
@@ -160,10 +161,12 @@ def _of_entry(resource: Resource, mesh: MeshConfig) -> Iterable[Host]:
             int(each["number"]),
             declared_protocol(str(each.get("name") or ""), str(each.get("protocol") or "").lower()),
         )
-        for each in spec.get("ports") or ()
+        for each in items(spec.get("ports"))
         if isinstance(each, Mapping) and isinstance(each.get("number"), int)
+        # No proxy is told of a UDP port (istio `pilot/pkg/networking/core/cluster.go`).
+        if str(each.get("protocol") or "").upper() != "UDP"
     )
-    for name in spec.get("hosts") or ():
+    for name in items(spec.get("hosts")):
         yield Host(
             str(name).lower(),
             resource.namespace,
@@ -247,10 +250,10 @@ def _scope(namespace: str, resource: Resource | None) -> Scope:
     if resource is None:
         return Scope(namespace)
     hosts: list[tuple[str, str, int | None]] = []
-    for listener in resource.spec.get("egress") or ():
+    for listener in items(resource.spec.get("egress")):
         port = listener.get("port") if isinstance(listener, Mapping) else None
         number = port.get("number") if isinstance(port, Mapping) else None
-        for each in (listener.get("hosts") or ()) if isinstance(listener, Mapping) else ():
+        for each in items(listener.get("hosts")) if isinstance(listener, Mapping) else ():
             home, _, pattern = str(each).partition("/")
             hosts.append((namespace if home == "." else home, pattern, number))
     policy = resource.spec.get("outboundTrafficPolicy")

@@ -4,6 +4,7 @@ Other people's repositories hold odd things. What is no Kubernetes object is pas
 cannot be read becomes a note with file and line, never a traceback, and spoils nothing else in its file.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,16 +14,30 @@ from typing import Any, Final
 
 import yaml
 
+from partner_mesh.analysis.yaml_nodes import DEEPEST, HostileYamlError, weighed
+
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+LARGEST_FILE: Final = 64 << 20
 CLUSTER_SCOPED: Final = frozenset({
     "Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
     "StorageClass", "IngressClass", "GatewayClass", "PriorityClass", "RuntimeClass", "APIService",
     "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding", "GlobalNetworkPolicy", "GlobalNetworkSet", "Tier", "HostEndpoint", "IPPool",
     "FelixConfiguration", "Installation", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy",
-    "SecurityGroup", "ClusterUserDefinedNetwork",
+    "SecurityGroup", "ClusterUserDefinedNetwork", "Unread",
 })  # fmt: skip
 DEFAULT_NAMESPACE: Final = "default"
+# Kinds that Kubernetes itself has, with the groups where it has (or had) them; the first is today's. Hand-written files
+# get the group wrong (`apps/v1` Pod, `v1` Deployment): the API server refuses those, and a reader sees what is meant.
+_BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("Pod", "Service", "Namespace", "ServiceAccount", "Node", "ReplicationController"), ("",)),
+    **dict.fromkeys(("Deployment", "ReplicaSet", "DaemonSet"), ("apps", "extensions")),
+    "StatefulSet": ("apps",),
+    **dict.fromkeys(("Job", "CronJob"), ("batch",)),
+    **dict.fromkeys(("NetworkPolicy", "Ingress"), ("networking.k8s.io", "extensions")),
+    **dict.fromkeys(("UserDefinedNetwork", "ClusterUserDefinedNetwork"), ("k8s.ovn.org",)),
+}
+BUILT_IN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "networking.k8s.io", "nmstate.io", "policy"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -119,12 +134,10 @@ def load(path: str | os.PathLike[str]) -> Loaded:
         raise FileNotFoundError(f"{root}: no such file or folder")
     resources: list[Resource] = []
     notes: list[Note] = []
-    for file in [root] if root.is_file() else sorted(_files(root)):
+    for file in [root] if root.is_file() else sorted(_files(root, notes)):
         shown = str(file) if file == root else str(file.relative_to(root))
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            notes.append(Note(Source(shown), f"cannot be read: {error}"))
+        text = _content(file, shown, notes)
+        if text is None:
             continue
         if "{{" in text and _in_chart(file, root):
             notes.append(Note(Source(shown), "a Helm template: skipped; render the chart first (helm template)"))
@@ -133,8 +146,27 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     return Loaded(tuple(resources), tuple(notes))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
+def _content(file: Path, shown: str, notes: list[Note]) -> str | None:
+    """A file's text; None, with a note, where it has none."""
+    try:
+        if not file.is_file():  # a pipe would be waited for, a device never ends
+            notes.append(Note(Source(shown), "is no regular file: skipped"))
+            return None
+        if (size := file.stat().st_size) > LARGEST_FILE:
+            text = f"has {size >> 20} MiB: skipped; files of up to {LARGEST_FILE >> 20} MiB are read"
+            notes.append(Note(Source(shown), text))
+            return None
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        notes.append(Note(Source(shown), f"cannot be read: {error}"))
+        return None
+
+
+def _files(root: Path, notes: list[Note]) -> Iterator[Path]:
+    def refused(error: OSError) -> None:
+        notes.append(Note(Source(os.path.relpath(error.filename, root)), f"cannot be read: {error.strerror}"))
+
+    for folder, folders, files in os.walk(root, onerror=refused):
         folders[:] = [each for each in folders if not each.startswith(".") and each != "node_modules"]
         yield from (Path(folder, each) for each in files if each.endswith(SUFFIXES))
 
@@ -149,7 +181,22 @@ def _in_chart(file: Path, root: Path) -> bool:
 
 
 class _KubernetesLoader(_Loader):  # type: ignore[misc, valid-type]  # the C loader exists only where libyaml does
-    """YAML as Kubernetes reads it: dates, `=` and base-60 numbers are strings."""
+    """YAML as Kubernetes reads it: dates, `=` and base-60 numbers are strings.
+
+    libyaml's composer calls itself for each level and ends the process when the stack does, so levels are counted.
+    """
+
+    depth = 0
+
+    def descend_resolver(self, *_: Any) -> None:
+        """Called on the way into each node; nobody here resolves tags by their path."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise HostileYamlError(f"nested deeper than {DEEPEST} levels")
+
+    def ascend_resolver(self) -> None:
+        """Called on the way out."""
+        self.depth -= 1
 
 
 def _text(loader: Any, node: Any) -> str:
@@ -170,31 +217,41 @@ _KubernetesLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 _KubernetesLoader.add_constructor("tag:yaml.org,2002:float", _float)
 
 
+_UNREADABLE: Final = (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError)
+
+
 def _read(text: str, file: str, resources: list[Resource], notes: list[Note]) -> None:
     """Every document of a text; if the whole cannot be parsed, each document by itself."""
-    found: list[tuple[Any, Any, int]] = []
+    found: list[tuple[Any, Any, list[tuple[str, int]], int]] = []
     try:
-        found = list(_parsed(text))
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        found = [(*each, 0) for each in _parsed(text)]
+    except _UNREADABLE as error:
         chunks = list(_chunks(text))
-        if len(chunks) == 1:
-            notes.append(_broken(text, file, error, 0))
+        if len(chunks) <= 1:
+            try:  # a tab is white space in JSON, and none in YAML
+                _take(json.loads(text), Source(file, 1), None, resources, notes)
+            except (ValueError, RecursionError):
+                notes.append(_broken(text, file, error, 0))
             return
         for line, chunk in chunks:
             try:
-                found += [(data, node, line) for data, node, _ in _parsed(chunk)]
-            except (yaml.YAMLError, ValueError, TypeError, RecursionError) as inner:
+                found += [(*each, line) for each in _parsed(chunk)]
+            except _UNREADABLE as inner:
                 notes.append(_broken(chunk, file, inner, line))
-    for data, node, offset in found:
+    for data, node, doubled, offset in found:
+        for key, line in doubled:
+            notes.append(Note(Source(file, line + offset + 1), f"{key} is written twice: the last counts"))
         _take(data, Source(file, node.start_mark.line + offset + 1), (node, offset), resources, notes)
 
 
-def _parsed(text: str) -> Iterator[tuple[Any, Any, int]]:
+def _parsed(text: str) -> Iterator[tuple[Any, Any, list[tuple[str, int]]]]:
+    """(content, node, keys that are written twice) of each document."""
     loader = _KubernetesLoader(text)
     try:
         while loader.check_node():
             node = loader.get_node()
-            yield loader.construct_document(node), node, 0
+            doubled = weighed(node)
+            yield loader.construct_document(node), node, doubled
     finally:
         loader.dispose()
 
@@ -213,7 +270,7 @@ def _broken(text: str, file: str, error: Exception, offset: int) -> Note:
     source = Source(file, (mark.line if mark else 0) + offset + 1)
     if "{{" in text:
         return Note(source, "a Helm template: skipped; render the chart first (helm template)")
-    problem = getattr(error, "problem", None) or str(error) or type(error).__name__
+    problem = " ".join(str(getattr(error, "problem", None) or str(error) or type(error).__name__).split())
     return Note(source, f"not readable as YAML: {problem}")
 
 
@@ -229,11 +286,16 @@ def _take(
         return
     kind, api_version = document.get("kind"), document.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind:
+        if isinstance(kind, str) and kind and isinstance(document.get("metadata"), Mapping):
+            notes.append(Note(source, f"{kind} without apiVersion: skipped; say which API it is of"))
         return
+    api_version = _meant(api_version, kind, source, notes)
     items = document.get("items")
     if kind.endswith("List") and (isinstance(items, list) or "items" in document):
         places = _item_nodes(place)
-        for index, item in enumerate(items or ()):
+        if not isinstance(items, list) and items is not None:
+            notes.append(Note(source, f"{kind}: items must be a list, not {type(items).__name__}: skipped"))
+        for index, item in enumerate(items if isinstance(items, list) else ()):
             if isinstance(item, Mapping) and kind != "List":  # a PodList's items may leave out what they are
                 item = {"kind": kind.removesuffix("List"), "apiVersion": api_version, **item}  # noqa: PLW2901
             node = places[index] if index < len(places) else None
@@ -244,6 +306,16 @@ def _take(
         resources.append(_resource(document, api_version, kind, source))
     except UnreadableError as error:
         notes.append(Note(source, str(error)))
+
+
+def _meant(api_version: str, kind: str, source: Source, notes: list[Note]) -> str:
+    """The apiVersion, or the one that is meant where Kubernetes has the kind in another group of its own."""
+    group, known = api_version.rpartition("/")[0], _BUILT_IN.get(kind)
+    if known is None or group in known or group not in BUILT_IN_GROUPS:
+        return api_version
+    meant = f"{known[0]}/v1".lstrip("/")
+    notes.append(Note(source, f"there is no {kind} in {api_version}: read as {meant}; the API server refuses it"))
+    return meant
 
 
 def _item_nodes(place: tuple[Any, int] | None) -> list[Any]:

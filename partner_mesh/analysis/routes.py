@@ -18,6 +18,7 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.rewrites import Prefix, Rewrite, Substitution, Unchanged, Whole
 from partner_mesh.analysis.strings import StringSet
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.written import items, mappings
 
 MESH: Final = "mesh"
 Fate = Literal["route", "redirect", "response", "unknown"]
@@ -62,11 +63,12 @@ class Proxy:
 class VirtualServices:
     """All VirtualService objects, by the gateway that they bind and by host."""
 
-    def __init__(self, world: World, mesh: MeshConfig) -> None:
+    def __init__(self, world: World, mesh: MeshConfig, converted: Iterable[Resource] = ()) -> None:
         self.mesh = mesh
         self._exact: dict[tuple[str, str], list[Resource]] = {}
         self._wild: dict[str, list[tuple[str, Resource]]] = {}
-        self.all = sorted(world.of(NETWORKING, "VirtualService"), key=lambda each: (each.name, each.namespace))
+        listed = [*world.of(NETWORKING, "VirtualService"), *converted]
+        self.all = sorted(listed, key=lambda each: (each.name, each.namespace))
         for resource in self.all:
             for gateway in gateways_of(resource):
                 for host in hosts_of(resource):
@@ -103,7 +105,7 @@ class VirtualServices:
 
 def gateways_of(resource: Resource) -> tuple[str, ...]:
     """The gateways a VirtualService binds, as `namespace/name` or `mesh`."""
-    names = [str(each) for each in resource.spec.get("gateways") or ()] or [MESH]
+    names = [str(each) for each in items(resource.spec.get("gateways"))] or [MESH]
     return tuple(
         each if each == MESH or "/" in each else f"{resource.namespace}/{each.partition('.')[0]}" for each in names
     )
@@ -111,7 +113,7 @@ def gateways_of(resource: Resource) -> tuple[str, ...]:
 
 def hosts_of(resource: Resource) -> tuple[str, ...]:
     """A VirtualService's hosts as full names."""
-    return tuple(full_name(str(each), resource.namespace) for each in resource.spec.get("hosts") or ())
+    return tuple(full_name(str(each), resource.namespace) for each in items(resource.spec.get("hosts")))
 
 
 def legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> list[Leg]:
@@ -144,10 +146,10 @@ class _Entry:
 
 
 def _entries(resource: Resource, proxy: Proxy, port: int) -> Iterable[_Entry]:
-    for index, route in enumerate(resource.spec.get("http") or ()):
+    for index, route in enumerate(items(resource.spec.get("http"))):
         if not isinstance(route, Mapping):
             continue
-        matches = [each for each in route.get("match") or () if isinstance(each, Mapping)]
+        matches = [each for each in items(route.get("match")) if isinstance(each, Mapping)]
         because = Because.of(ROUTE, resource, path=("spec", "http", index))
         for match in matches or [{}]:
             if not _applies(match, proxy, port):
@@ -185,6 +187,8 @@ def _entry(resource: Resource, route: Mapping[str, Any], match: Mapping[str, Any
         fate = "response"
     elif "delegate" in route:
         fate, reason = "unknown", "a delegate VirtualService is not modelled"
+    elif "unmodelled" in route:  # of another API's route that was converted into this one
+        fate, reason = "unknown", str(route["unmodelled"])
     elif not targets:
         fate, reason = "unknown", "the route leads nowhere"
     rewrite = Rewrite()
@@ -278,10 +282,10 @@ def _rewrite(route: Mapping[str, Any], match: Mapping[str, Any], requests: HttpS
 
 
 def _targets(resource: Resource, route: Mapping[str, Any]) -> Iterable[Target]:
-    for destination in route.get("route") or ():
+    for destination in items(route.get("route")):
         if isinstance(destination, Mapping) and (destination.get("weight") != 0 or len(route["route"]) == 1):
             yield target(destination.get("destination"), resource.namespace)
-    mirrored = [route.get("mirror"), *((each or {}).get("destination") for each in route.get("mirrors") or ())]
+    mirrored = [route.get("mirror"), *(each.get("destination") for each in mappings(route.get("mirrors")))]
     for each in mirrored:
         if isinstance(each, Mapping):
             found = target(each, resource.namespace)
@@ -306,7 +310,7 @@ def raw_legs(resources: Iterable[Resource], proxy: Proxy, port: int) -> Iterable
                 matches = route.get("match") or [{}]
                 if any(_raw_applies(each, proxy, port) for each in matches):
                     targets = tuple(
-                        target(each.get("destination"), resource.namespace) for each in route.get("route") or ()
+                        target(each.get("destination"), resource.namespace) for each in items(route.get("route"))
                     )
                     yield Leg(HttpSet.ALL, "route", because, targets)
 

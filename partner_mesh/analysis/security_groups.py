@@ -34,6 +34,7 @@ from partner_mesh.analysis.selectors import Mask, Selector, SelectorError, label
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.analysis.universe import Universe, union
+from partner_mesh.analysis.written import items, mapping
 
 DOCUMENTS: Final = "ec2.partner-mesh.dev"
 POLICIES: Final = "vpcresources.k8s.aws"
@@ -279,7 +280,7 @@ class SecurityGroupLayer:
             if selected:
                 chosen.append(resource)
                 groups = resource.spec.get("securityGroups")
-                ids += [str(each) for each in (groups.get("groupIds") if isinstance(groups, Mapping) else None) or ()]
+                ids += [str(each) for each in items(mapping(groups).get("groupIds"))]
         if not chosen:
             return None
         ids = list(dict.fromkeys(ids))
@@ -392,11 +393,11 @@ def _rules(resource: Resource, direction: str) -> Iterator[GroupRule]:
         ports, addresses = PortSet.NONE, AddressSet.NONE
         try:
             ports = _ports(rule)
-            addresses = AddressSet.union(AddressSet.of(str(each)) for each in rule.get("cidrBlocks") or ())
+            addresses = AddressSet.union(AddressSet.of(str(each)) for each in items(rule.get("cidrBlocks")))
         except (ValueError, TypeError) as error:
             ports, addresses, trouble = PortSet.ALL, AddressSet.ALL, str(error)
         because = Because.of(SECURITY_GROUP, resource, path=("spec", direction, index))
-        yield GroupRule(ports, addresses, frozenset(map(str, rule.get("securityGroups") or ())), because, trouble)
+        yield GroupRule(ports, addresses, frozenset(map(str, items(rule.get("securityGroups")))), because, trouble)
 
 
 def _ports(rule: Mapping[str, Any]) -> PortSet:

@@ -6,6 +6,7 @@ from typing import Any
 
 from partner_mesh.analysis.resources import Resource, string_map
 from partner_mesh.analysis.sets import PROTOCOLS
+from partner_mesh.analysis.written import mapping, mappings, port_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,16 @@ def service_of(resource: Resource) -> Service:
     spec = resource.spec
     selector = spec.get("selector")
     ports: list[ServicePort] = []
-    for port in spec.get("ports") or ():
-        if isinstance(port, Mapping) and isinstance(port.get("port"), int):
+    for port in mappings(spec.get("ports")):
+        number = port_number(port.get("port"))
+        if number is not None:
             protocol = str(port.get("protocol") or "TCP").upper()
-            target = port.get("targetPort") or port["port"]
-            target = int(target) if isinstance(target, str) and target.isdecimal() else target
+            written = port.get("targetPort") or number
+            target = port_number(written) or str(written)
             ports.append(
                 ServicePort(
                     str(port.get("name") or ""),
-                    port["port"],
+                    number,
                     protocol if protocol in PROTOCOLS else "TCP",
                     target,
                     str(port.get("appProtocol") or ""),
@@ -70,15 +72,19 @@ def service_of(resource: Resource) -> Service:
 def ingress_services(spec: Mapping[str, Any]) -> Iterator[tuple[str, int | str | None]]:
     """(Service, port number or name) of each backend, in both shapes that Ingress has had."""
     backends = [spec.get("defaultBackend") or spec.get("backend")]
-    for rule in spec.get("rules") or ():
-        http = rule.get("http") if isinstance(rule, Mapping) else None
-        backends += [path.get("backend") for path in (http or {}).get("paths") or () if isinstance(path, Mapping)]
+    for rule in mappings(spec.get("rules")):
+        backends += [path.get("backend") for path in mappings(mapping(rule.get("http")).get("paths"))]
     for backend in backends:
         if not isinstance(backend, Mapping):
             continue
         service = backend.get("service")
         if isinstance(service, Mapping) and service.get("name"):
-            port = service.get("port") or {}
-            yield str(service["name"]), port.get("name") or port.get("number")
+            port = mapping(service.get("port"))
+            yield str(service["name"]), _port(port.get("name") or port.get("number"))
         elif backend.get("serviceName"):  # extensions/v1beta1
-            yield str(backend["serviceName"]), backend.get("servicePort")
+            yield str(backend["serviceName"]), _port(backend.get("servicePort"))
+
+
+def _port(written: Any) -> int | str | None:
+    """A port by number or by name."""
+    return None if written is None else port_number(written) or str(written)

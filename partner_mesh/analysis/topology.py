@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import Workload
-from partner_mesh.analysis.resources import Loaded, Note, Resource, string_map
+from partner_mesh.analysis.resources import BUILT_IN_GROUPS, Loaded, Note, Resource, string_map
 from partner_mesh.analysis.services import Service, ServicePort, ingress_services, service_of
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.variants import told_apart
+from partner_mesh.analysis.written import faults, mapping, mappings, port_number
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server on every namespace
 
@@ -105,6 +106,9 @@ class World:
                 )
                 self._notes.append(Note(resource.source, text))
             by_key[resource.key] = resource
+            self._notes += [
+                Note(resource.source, f"{resource.title}: {each}: it does not count") for each in wrong(resource)
+            ]
         self.resources: tuple[Resource, ...] = tuple(by_key.values())
         self._kinds: dict[tuple[str, str], list[Resource]] = {}
         for resource in self.resources:
@@ -177,10 +181,11 @@ class World:
                 found += self._backends(resource, name, port)
         for resource in self.of("route.openshift.io", "Route"):
             spec = resource.spec
-            target = (spec.get("port") or {}).get("targetPort")
-            for backend in (spec.get("to") or {}, *(spec.get("alternateBackends") or ())):
+            target = mapping(spec.get("port")).get("targetPort")
+            wanted = None if target is None else port_number(target) or str(target)
+            for backend in (mapping(spec.get("to")), *mappings(spec.get("alternateBackends"))):
                 if backend.get("kind", "Service") == "Service" and backend.get("name"):
-                    found += self._backends(resource, backend["name"], target)
+                    found += self._backends(resource, str(backend["name"]), wanted)
         return tuple(found)
 
     def _backends(self, resource: Resource, name: str, wanted: int | str | None) -> Iterator[Backend]:
@@ -296,6 +301,12 @@ class World:
         )
 
 
+def wrong(resource: Resource) -> Iterator[str]:
+    """What of an object is of the wrong type, where its API is one of those that are read."""
+    if resource.group in BUILT_IN_GROUPS or resource.group.endswith((".openshift.io", ".k8s.io", ".istio.io")):
+        yield from faults(resource.kind, resource.document())
+
+
 def _owner(resource: Resource) -> tuple[str, str] | None:
     """(kind, name) of the controlling owner, else of the first; a Node owns its static Pods only in name."""
     references = resource.metadata.get("ownerReferences")
@@ -309,14 +320,12 @@ def _owner(resource: Resource) -> tuple[str, str] | None:
 
 def _container_ports(spec: Mapping[str, Any]) -> Iterator[ContainerPort]:
     """Declared ports of all containers, and of init containers that keep running (sidecars)."""
-    containers = [*(spec.get("containers") or ())]
-    containers += [
-        c for c in spec.get("initContainers") or () if isinstance(c, Mapping) and c.get("restartPolicy") == "Always"
-    ]
+    containers = mappings(spec.get("containers"))
+    containers += [each for each in mappings(spec.get("initContainers")) if each.get("restartPolicy") == "Always"]
     for container in containers:
-        for port in (container.get("ports") or ()) if isinstance(container, Mapping) else ():
-            number = port.get("containerPort") if isinstance(port, Mapping) else None
-            if isinstance(number, int):
+        for port in mappings(container.get("ports")):
+            number = port_number(port.get("containerPort"))
+            if number is not None:
                 yield ContainerPort(str(port.get("name") or ""), number, str(port.get("protocol") or "TCP").upper())
 
 
@@ -326,7 +335,7 @@ def _addresses(pod: Resource) -> AddressSet:
         return AddressSet.NONE
     written = [
         status.get("podIP"),
-        *(each.get("ip") for each in status.get("podIPs") or () if isinstance(each, Mapping)),
+        *(each.get("ip") for each in mappings(status.get("podIPs"))),
     ]
     found = []
     for each in written:

@@ -70,6 +70,10 @@ class Universe:
             self._blocks[addresses] = mask_of(found) | self._pods_inside(addresses)
         return self._blocks[addresses]
 
+    def perhaps_inside(self, addresses: AddressSet) -> Mask:
+        """Whose address is not known, where that matters: a block means the outside, and pods stay out of it."""
+        return 0
+
     def touching(self, addresses: AddressSet) -> list[tuple[int, AddressSet]]:
         """(position, addresses) of the parts of the outside that share an address with a set, in order of positions.
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from partner_mesh.analysis.certificates import Bundle, Use, as_pem
+from partner_mesh.cli.options import Refusal
 
 TIMEOUT: Final = 10.0  # seconds
 _PARTS: Final = {"tls.crt": "chain", "tls.key": "key", "ca.crt": "authority"}
 _ENDINGS: Final = {".crt": "chain", ".pem": "chain", ".cer": "chain", ".key": "key"}
 
 
-class CertificateError(Exception):
+class CertificateError(Refusal):
     """Certificates cannot be had; the text says from where and why."""
 
 

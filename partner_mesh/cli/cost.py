@@ -2,33 +2,25 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from partner_mesh.cli.options import ConfigDir, Format, Output, Refusal, StackName
 from partner_mesh.cli.stack import read
 from partner_mesh.specs import prices
 from partner_mesh.specs.cost import LEFT_OUT, Line, monthly
 
 
-def cost(
-    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
-    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",  # noqa: A002 - the option's name
-) -> None:
+def cost(stack: StackName, config_dir: ConfigDir = Path(), output: Output = Format.TEXT) -> None:
     """What the stack costs a month before any traffic, and which line dominates."""
-    if format not in ("text", "json"):
-        typer.echo(f"partner-mesh cost: --format {format}: text or json", err=True)
-        raise typer.Exit(2)
     try:
-        lines = monthly(read(stack, config_dir))
+        lines = monthly(read(stack, config_dir, json=output is Format.JSON))
     except ValueError as error:
-        typer.echo(f"partner-mesh cost: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise Refusal(str(error)) from None
     least, most = sum(line.least for line in lines), sum(line.most for line in lines)
-    if format == "json":
+    if output is Format.JSON:
         typer.echo(json.dumps(_document(stack, lines, least, most), indent=2))
     elif not lines:
         typer.echo(f"{stack}: the cluster is somebody else's; this stack makes no AWS resource")

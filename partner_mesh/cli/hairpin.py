@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, conclude, faults, progress
+from partner_mesh.cli.lab_common import conclude, faults, progress
+from partner_mesh.cli.options import ConfigDir, Format, Output, StackName
 
 IMAGE = "curlimages/curl:8.16.0"
 

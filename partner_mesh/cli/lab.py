@@ -1,4 +1,4 @@
-"""`partner-mesh lab test|up|request|status|down|fidelity`: the real API server, istiod and Envoy, on this machine."""
+"""`partner-mesh lab`: the real API server, istiod and Envoy, on this machine; a verb a function."""
 
 import json
 import secrets
@@ -12,7 +12,8 @@ import typer
 
 from partner_mesh.cli import lab_load
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, conclude, faults, progress
+from partner_mesh.cli.lab_common import conclude, faults, progress
+from partner_mesh.cli.options import ConfigDir, Format, Output, StackName
 
 lab = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,13 @@ lab = typer.Typer(
 )
 
 Running = Annotated[str | None, typer.Option("--stack", help="Whose lab, if several are running.")]
+
+
+Edited = Annotated[
+    Path | None,
+    typer.Option("--objects", help="Deploy the objects of this folder, as `render --out` wrote it and you edited it."),
+]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files or folders of objects.")]
 
 
 class Tier(StrEnum):
@@ -32,23 +40,32 @@ class Tier(StrEnum):
 
 
 @lab.command("test")
-def prove(
+def prove(  # noqa: PLR0917  # each is an option of the command
     stack: StackName = "dev",
     tier: Annotated[Tier | None, typer.Option("--tier", help="Only this one: validate, apply or traffic.")] = None,
+    objects: Edited = None,
+    running: Annotated[  # noqa: FBT002  # a flag of the command
+        bool, typer.Option("--running", help="Ask the lab that `lab up` left running, as it is now; traffic only.")
+    ] = False,
     config_dir: ConfigDir = Path(),
     output: Output = Format.TEXT,
 ) -> None:
     """Istio's tools, an API server with its webhook, requests through Envoy: three tiers. Status 1 if one fails."""
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
-        from lab import verdict  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
+        from lab import LabError, home, standing, verdict  # noqa: PLC0415  # needs wheels; others must start without
 
-        found = verdict.judged(config, None if tier is None else tier.value, progress)
+        if running and (objects is not None or tier not in {None, Tier.TRAFFIC}):
+            raise LabError("lab test: --running asks requests of what runs: it takes neither --objects nor other tiers")
+        if running:
+            found = standing.asked(config, home.the_one(stack), progress)
+        else:
+            found = verdict.judged(config, None if tier is None else tier.value, progress, objects)
     conclude(stack, found, output)
 
 
 @lab.command()
-def up(stack: StackName = "dev", config_dir: ConfigDir = Path()) -> None:
+def up(stack: StackName = "dev", objects: Edited = None, config_dir: ConfigDir = Path()) -> None:
     """Start a lab that keeps running, and print requests to try."""
     config = stacks.read(stack, config_dir)
     with faults():
@@ -57,12 +74,36 @@ def up(stack: StackName = "dev", config_dir: ConfigDir = Path()) -> None:
         if stack in home.running():
             typer.echo(f"the lab of {stack} is running already; stop it with: partner-mesh lab down", err=True)
         else:
-            standing.start(config, home.folder(stack), progress)
+            standing.start(config, home.folder(stack), progress, objects)
         for call in standing.calls(config, home.folder(stack)):
             typer.echo(f"\n# {call.note}\n{call.line}")
         typer.echo("\n# ask, and hear which object decides; then stop it")
         typer.echo(f"partner-mesh lab request --partner {standing.somebody(home.folder(stack))} GET /")
         typer.echo(f"partner-mesh lab down --stack {stack}")
+
+
+@lab.command()
+def apply(files: Files, stack: Running = None) -> None:
+    """Write objects into a running lab, in place of what is there."""
+    _change(files, stack, "applied", gone=False)
+
+
+@lab.command()
+def delete(files: Files, stack: Running = None) -> None:
+    """Take objects out of a running lab."""
+    _change(files, stack, "deleted", gone=True)
+
+
+def _change(files: list[Path], stack: str | None, done: str, *, gone: bool) -> None:
+    with faults():
+        from lab import edited, home, standing  # noqa: PLC0415
+
+        folder = home.the_one(stack)
+        objects = [each for file in files for each in edited.read(file).values()]
+        standing.changed(folder, [] if gone else objects, objects if gone else [])
+    for each in objects:
+        where = "/".join(filter(None, (each["metadata"].get("namespace"), each["metadata"]["name"])))
+        typer.echo(f"{done}: {each['kind']} {where}")
 
 
 @lab.command()
@@ -117,13 +158,24 @@ def fidelity(  # noqa: PLR0917  # each is an option of the command
         run = standing.compared(config, probes, secrets.randbelow(1 << 32) if seed is None else seed, progress)
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
-        write.write_text(run.markdown(), encoding="utf-8")
+        write.write_text(run.markdown(write.as_posix()), encoding="utf-8")
     if output is Format.JSON:
         typer.echo(json.dumps({"seed": run.seed, "outcomes": [each.document() for each in run.outcomes]}))
     else:
         typer.echo(run.text())
     if run.different:
         raise typer.Exit(1)
+
+
+@lab.command()
+def overlay(stack: StackName = "dev", config_dir: ConfigDir = Path(), output: Output = Format.TEXT) -> None:
+    """What the lab changes of the objects that would be deployed, each change with its reason; starts nothing."""
+    config = stacks.read(stack, config_dir, json=output is Format.JSON)
+    with faults():
+        from lab import verdict  # noqa: PLC0415
+
+        found = verdict.overlaid(config, progress)
+    conclude(stack, [found], output)
 
 
 @lab.command()

@@ -1,31 +1,18 @@
 """What the verbs of `partner-mesh lab` share: their arguments, how they tell what happens, how they end."""
 
+import errno
 import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
-from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import typer
 
-StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack's name: dev for Pulumi.dev.yaml.")]
-ConfigDir = Annotated[Path, typer.Option("--config-dir", help="The folder with the stacks and their partners.")]
-
+from partner_mesh.cli.options import Format
 
 OURS = ("lab", "partner_mesh")
-
-
-class Format(StrEnum):
-    """How the answer is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-Output = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
 
 
 def progress(text: str) -> None:
@@ -71,6 +58,11 @@ def faults() -> Iterator[None]:
         yield
     except LabError as error:
         typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        typer.echo(f"the lab has no room for its files: {error}; make room, or set TMPDIR", err=True)
         raise typer.Exit(2) from None
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OURS:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from partner_mesh.cli import stack as stacks
-from partner_mesh.cli.lab_common import ConfigDir, Format, Output, StackName, faults, progress
+from partner_mesh.cli.lab_common import faults, progress
+from partner_mesh.cli.options import ConfigDir, Format, Output, StackName
 
 
 class Way(StrEnum):
@@ -32,8 +33,9 @@ def load(  # noqa: PLR0917  # each is an option of the command
     config = stacks.read(stack, config_dir, json=output is Format.JSON)
     with faults():
         from lab import LabError  # noqa: PLC0415
+        from lab.cases import played  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
         from lab.crowd import enforced  # noqa: PLC0415
-        from lab.faults import CASES, played  # noqa: PLC0415  # needs Go and wheels; other verbs must start without
+        from lab.faults import CASES  # noqa: PLC0415
         from lab.ground import Ground  # noqa: PLC0415
         from lab.load_report import table  # noqa: PLC0415
 
@@ -44,6 +46,9 @@ def load(  # noqa: PLR0917  # each is an option of the command
         ground = Ground.open(config if enforce_at is None else enforced(config, enforce_at.value), progress)
         with ground.lab:
             for name in case or known:
+                if not known[name].possible(ground):
+                    progress(f"left out: {name}: {stack} has no partner of that kind")
+                    continue
                 outcomes.append(played(known[name], ground, rate=rate, requests=requests))
                 progress(table(outcomes[-1:]))  # a case takes minutes: who waits shall see each
     if output is Format.JSON:

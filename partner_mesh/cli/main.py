@@ -16,6 +16,7 @@ from typer._click.core import Command, Context  # typer keeps its own click and 
 from typer.core import TyperGroup
 
 import partner_mesh
+from partner_mesh.cli.options import Refusal
 
 # Verb → module and the name in it: a function, or a Typer of its own for verbs with verbs below them.
 VERBS: Final[dict[str, tuple[str, str]]] = {
@@ -55,6 +56,14 @@ class _Verbs(TyperGroup):
             command = typer.main.get_command(single)
         command.name = cmd_name
         return command
+
+    def invoke(self, ctx: Context) -> Any:
+        """The verb's work; what it refuses is one sentence that begins with the verb, and exit status 2."""
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            typer.echo(f"partner-mesh {ctx.invoked_subcommand}: {refusal}", err=True)
+            raise typer.Exit(2) from None
 
 
 app = typer.Typer(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from partner_mesh.analysis.resources import Loaded, Resource, Source, load, of_documents
+from partner_mesh.analysis.resources import Loaded, Note, Resource, Source, load, of_documents
+from partner_mesh.cli.options import Refusal
 from partner_mesh.model.names import APPLICATION_LABEL, PARTNER_LABEL
 
 if TYPE_CHECKING:
@@ -16,30 +17,47 @@ if TYPE_CHECKING:
 _PROJECT: Final = "partner-mesh"
 
 
-class ObjectsError(Exception):
-    """There is nothing to judge; the text is for the person who asked."""
+def asked(stack: str | None, manifests: Path | None, context: str | None, config_dir: Path) -> Loaded:
+    """The objects of the one source that was named. Raises Refusal where none or several were, or it holds nothing."""
+    if sum(each is not None for each in (stack, manifests, context)) != 1:
+        raise Refusal("name one of STACK, --manifests DIR and --context NAME")
+    if manifests is not None:
+        return of_folder(manifests)
+    if context is not None:
+        return of_cluster(context)
+    from partner_mesh.cli.stack import read  # noqa: PLC0415 - configuration takes longer to load than to judge
+
+    return of_stack(read(stack or "", config_dir), config_dir)
 
 
 def of_folder(path: Path) -> Loaded:
-    """The objects of a file or folder. Raises ObjectsError where there is none."""
+    """The objects of a file or folder. Raises Refusal where there is none."""
     try:
         loaded = load(path)
     except FileNotFoundError as error:
-        raise ObjectsError(str(error)) from None
+        raise Refusal(str(error)) from None
     if not loaded.resources:
         notes = "".join(f"\n  {note}" for note in loaded.notes)
-        raise ObjectsError(f"{path}: no Kubernetes object in any .yaml, .yml or .json file{notes}")
+        raise Refusal(f"{path}: no Kubernetes object in any .yaml, .yml or .json file{notes}")
     return loaded
 
 
 def of_cluster(context: str) -> Loaded:
-    """The objects of a live cluster, read only. Raises ObjectsError where it cannot be read."""
+    """The objects of a live cluster, read only. Raises Refusal where it cannot be read."""
+    return live_and_kinds(context)[0]
+
+
+def live_and_kinds(context: str) -> tuple[Loaded, frozenset[tuple[str, str]]]:
+    """The objects of a live cluster, and the (group, kind) pairs that were listed. Raises Refusal."""
     from partner_mesh.cli import cluster  # noqa: PLC0415 - the Kubernetes client takes a second to load
 
     try:
-        return of_documents(cluster.documents(context))
+        found = cluster.live(context)
     except cluster.ClusterError as error:
-        raise ObjectsError(str(error)) from None
+        raise Refusal(str(error)) from None
+    loaded = of_documents(found.documents, f"cluster {context}")
+    untold = tuple(Note(Source(f"cluster {context}"), each) for each in found.untold)
+    return Loaded(loaded.resources, (*untold, *loaded.notes)), frozenset(found.kinds)
 
 
 def of_stack(stack: "Stack", directory: Path) -> Loaded:

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 from jinja2 import Environment, StrictUndefined
 
+from partner_mesh.cli.options import ConfigDir, Refusal, StackName
 from partner_mesh.cli.stack import read, refuse
 from partner_mesh.config.loader import load_stack
 from partner_mesh.config.partner import Partner
@@ -27,7 +29,7 @@ _SHEETS: Final = ("md", "html")
 
 
 def onboard(  # noqa: PLR0917 - typer's flags are its parameters
-    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
+    stack: StackName,
     name: Annotated[str | None, typer.Option(help="The partner's name, a DNS label.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who on our side answers for it: an e-mail address.")] = None,
     inbound_host: Annotated[str | None, typer.Option(help="Our host that the partner calls.")] = None,
@@ -43,7 +45,7 @@ def onboard(  # noqa: PLR0917 - typer's flags are its parameters
     certificate: Annotated[str | None, typer.Option(help="Secret's name of our client certificate.")] = None,
     addresses: Annotated[list[str] | None, typer.Option(help="Our NAT addresses, for the sheet; repeat.")] = None,
     sheets: Annotated[Path | None, typer.Option(help="Folder for the hand-over sheet (Markdown and HTML).")] = None,
-    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
+    config_dir: ConfigDir = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,  # noqa: FBT002
 ) -> None:
     """Make a partner's file and the sheet to hand over. Asks for what no flag gives, on a terminal."""
@@ -64,16 +66,15 @@ def onboard(  # noqa: PLR0917 - typer's flags are its parameters
             "routes": [_route(text) for text in answers.many("'METHOD PATH APPLICATION:PORT'", route, "--route")],
         }
     if answers.wants("Do we call it?", outbound_host, caller, path, certificate):
-        tls: dict[str, Any] = {"mode": "mutual", "certificate": certificate} if certificate else {"mode": "simple"}
         document["outbound"] = {
             "host": answers.text("Its host that we call", outbound_host, "--outbound-host"),
             "from": answers.many("Application of ours that calls it", caller, "--caller"),
-            **({"paths": list(path)} if path else {}),
-            "tls": tls,
+            **({"paths": paths} if (paths := answers.any("Path that we call (empty: every path)", path)) else {}),
+            "tls": _tls(answers.maybe("Secret's name of our client certificate (empty: none)", certificate)),
         }
     target = partner_file(config_dir, stack, document["name"])
     if target.exists() and not force:
-        raise _refused(f"{target} is there already; --force replaces it")
+        raise Refusal(f"{target} is there already; --force replaces it")
     text = _SCHEMA + dump(document)
     partner, whole = tried(stack, config_dir, target, text)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ class _Answers:
         if given is not None:
             return given
         if not self.interactive:
-            raise _refused(f"{flag} is missing: {question.lower()}")
+            raise Refusal(f"{flag} is missing: {question.lower()}")
         return str(typer.prompt(question)).strip()
 
     def many(self, question: str, given: list[str] | None, flag: str) -> list[str]:
@@ -105,7 +106,7 @@ class _Answers:
         if given:
             return list(given)
         if not self.interactive:
-            raise _refused(f"{flag} is missing: {question.lower()}")
+            raise Refusal(f"{flag} is missing: {question.lower()}")
         found: list[str] = []
         while True:
             answer = str(
@@ -115,15 +116,32 @@ class _Answers:
                 return found
             found.append(answer)
 
+    def any(self, question: str, given: list[str] | None) -> list[str]:
+        """As many answers as there are, none included."""
+        found = list(given or ())
+        while given is None and self.interactive and (answer := self.maybe(question, None)):
+            found.append(answer)
+        return found
+
+    def maybe(self, question: str, given: str | None) -> str:
+        """One answer, or none."""
+        if given is not None or not self.interactive:
+            return given or ""
+        return str(typer.prompt(question, default="", show_default=False)).strip()
+
     def wants(self, question: str, *flags: object) -> bool:
         """Whether a direction is meant: any of its flags says so."""
         return any(flags) or (self.interactive and typer.confirm(question, default=True))
 
 
+def _tls(certificate: str) -> dict[str, Any]:
+    return {"mode": "mutual", "certificate": certificate} if certificate else {"mode": "simple"}
+
+
 def _route(text: str) -> dict[str, Any]:
     parts = text.split()
     if len(parts) != 3:
-        raise _refused(
+        raise Refusal(
             f"--route {text!r}: write 'METHOD[,METHOD] PATH APPLICATION:PORT', as 'POST /v1/hooks/{{*}} charging:http'"
         )
     methods, path, to = parts
@@ -133,7 +151,7 @@ def _route(text: str) -> dict[str, Any]:
 def partner_file(config_dir: Path, stack: str, name: str) -> Path:
     """Where a partner's file belongs."""
     if not name or "/" in name or name.startswith("."):
-        raise _refused(f"{name!r} is not a name: lower-case letters, digits and inner hyphens")
+        raise Refusal(f"{name!r} is not a name: lower-case letters, digits and inner hyphens")
     return config_dir / "partners" / stack / f"{name}.yaml"
 
 
@@ -152,7 +170,9 @@ def tried(stack: str, config_dir: Path, target: Path, text: str) -> tuple[Partne
         try:
             whole = load_stack(stack, copy)
         except ConfigurationError as error:
-            refuse(error.problems)
+            # The copy's place is nobody's business: the files are named as the person has them.
+            here = (replace(each, file=each.file.replace(str(copy), str(config_dir))) for each in error.problems)
+            refuse(tuple(here))
             raise typer.Exit(2) from None
     return next(partner for partner in whole.partners if partner.name == target.stem), whole
 
@@ -179,8 +199,3 @@ def rendered(made: Sheet, kind: str) -> str:
     template = files("partner_mesh.cli") / "templates" / f"handover.{kind}.j2"
     context: Mapping[str, Any] = {"sheet": made}
     return environment.from_string(template.read_text(encoding="utf-8")).render(context)
-
-
-def _refused(reason: str) -> typer.Exit:
-    typer.echo(f"partner-mesh onboard: {reason}", err=True)
-    return typer.Exit(2)

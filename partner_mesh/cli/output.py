@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from partner_mesh.cli.options import Refusal
 from partner_mesh.model import Manifest
 
 # Says that a folder is ours to replace: what a person keeps there would go with it.
 MARKER: Final = ".partner-mesh"
 
 
-class OutputError(Exception):
+class OutputError(Refusal):
     """A folder that is not to be replaced, or cannot be written; the text says which and why."""
 
 

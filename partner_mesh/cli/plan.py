@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from partner_mesh.cli.output import OutputError, replace_folder
+from partner_mesh.cli.options import ConfigDir, Format, Output, StackName
+from partner_mesh.cli.output import replace_folder
 from partner_mesh.cli.render import files, objects
 from partner_mesh.cli.stack import read
 from partner_mesh.config.stack import Stack
@@ -22,17 +23,14 @@ _WIDTH_OF_A_FILE: Final = 200  # columns, where nobody's terminal says
 
 
 def plan(
-    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
-    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
+    stack: StackName,
+    config_dir: ConfigDir = Path(),
     out: Annotated[Path, typer.Option("--out", help="What is written goes below OUT/STACK.")] = Path("out"),
     full: Annotated[bool, typer.Option("--full", help="Name every resource.")] = False,  # noqa: FBT002 - a flag
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",  # noqa: A002 - the option's name
+    output: Output = Format.TEXT,
 ) -> None:
     """Show everything that the stack would register, and write it below out/STACK/."""
-    if format not in ("text", "json"):
-        typer.echo(f"partner-mesh plan: --format {format}: text or json", err=True)
-        raise typer.Exit(2)
-    config = read(stack, config_dir, json=format == "json")
+    config = read(stack, config_dir, json=output is Format.JSON)
     # Pulumi and its AWS types take seconds to load: not before the configuration is known to be right.
     from partner_mesh.cli import plan_report, plan_view  # noqa: PLC0415
 
@@ -41,7 +39,7 @@ def plan(
         step("writing")
         document = json.dumps(plan_report.document(planned), indent=1, ensure_ascii=False) + "\n"
         written = _write(config, out / stack, document)
-    if format == "json":
+    if output is Format.JSON:
         sys.stdout.write(document)
         return
     console = Console(highlight=False)
@@ -79,11 +77,7 @@ def _write(stack: Stack, folder: Path, document: str) -> int:
     manifests = objects(stack, compile_stack(stack))
     found = {f"objects/{name}": text for name, text in files(manifests).items()}
     patches = {f"applications/{name}.yaml": dump(deployment_patch(stack, name)) for name in stack.applications}
-    try:
-        replace_folder(folder, {"plan.json": document, **patches, **found})
-    except OutputError as error:
-        typer.echo(f"partner-mesh plan: {error}", err=True)
-        raise typer.Exit(2) from None
+    replace_folder(folder, {"plan.json": document, **patches, **found})
     return len(found)
 
 

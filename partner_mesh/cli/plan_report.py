@@ -13,6 +13,7 @@ from partner_mesh.config.reading import PROJECT
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs.aws.warnings import warnings
 from partner_mesh.specs.cost import Line, monthly
+from partner_mesh.specs.identities import identities
 
 PARTNER: Final = "partner-mesh:partner:Partner"
 
@@ -71,6 +72,7 @@ class Plan:
     costs: tuple[Line, ...]
     protected: tuple[str, ...]
     warnings: tuple[str, ...]
+    identities: Mapping[str, str]  # namespace/workload → SPIFFE id
 
 
 def plan_of(stack: Stack, registrations: Sequence[Registration], directory: Path) -> Plan:
@@ -90,6 +92,7 @@ def plan_of(stack: Stack, registrations: Sequence[Registration], directory: Path
         costs=costs,
         protected=tuple(f"{kind(each)} {each.name}" for each in registrations if each.protect and each.custom),
         warnings=(*problem, *warnings(stack)),
+        identities=identities(stack),
     )
 
 
@@ -191,6 +194,7 @@ def document(plan: Plan) -> dict[str, Any]:
         else None,
         "protected": list(plan.protected),
         "warnings": list(plan.warnings),
+        "identities": dict(plan.identities),
         "registrations": [_registration(each) for each in plan.registrations],
     }
 

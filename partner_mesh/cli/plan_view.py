@@ -27,6 +27,12 @@ def show(plan: Plan, console: Console, *, full: bool) -> None:
         console.print(f"protected, `destroy` refuses them: {len(plan.protected)}", style="bold")
         for name in _some(plan.protected, full=full):
             console.print(f"  {name}", highlight=False)
+    if plan.identities:
+        console.print()
+        console.print("identities, which policies name", style="bold")
+        shown = [f"{workload}  {identity}" for workload, identity in plan.identities.items()]
+        for line in _some(shown, full=full):
+            console.print(f"  {line}", highlight=False)
     if plan.warnings:
         console.print()
         console.print("to look at", style="bold")

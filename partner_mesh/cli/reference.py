@@ -4,7 +4,8 @@ import io
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Final
 
 import yaml
 
-from partner_mesh.analysis.resources import Loaded, Resource
+from partner_mesh.analysis.resources import Loaded, Note, Resource, Source
+from partner_mesh.analysis.server_defaults import undefaulted
 from partner_mesh.cli import objects
+from partner_mesh.cli.options import Refusal
 from partner_mesh.config.loader import load_stack
 from partner_mesh.config.problems import ConfigurationError, as_text
 from partner_mesh.config.stack import Stack
@@ -21,10 +24,11 @@ from partner_mesh.model.names import MANAGED_BY, MANAGED_BY_LABEL, SECURITY_GROU
 
 CLUSTER: Final = "cluster"
 PARTNERS: Final = "partner-mesh:partners"
+_NO_CONTEXT: Final = "--against cluster needs --context NAME, a context of the kubeconfig"
 _GROUPS: Final = ("SecurityGroup", "SecurityGroupPolicy")
 
 
-class UnknownReferenceError(Exception):
+class UnknownReferenceError(Refusal):
     """What is named cannot be compared with; the text says why and what to name instead."""
 
 
@@ -50,7 +54,7 @@ def sides(name: str, stack: Stack, config_dir: Path, context: str | None) -> Sid
         other = _configuration(stack.name, path, name)
         return Sides(objects.of_stack(other, path), after, other, name)
     if (path / "plan.json").is_file() and (path / "objects").is_dir():
-        return _beside(_folder(path / "objects"), after, f"the plan in {path}")
+        return _beside(objects.of_folder(path / "objects"), after, f"the plan in {path}")
     if path.exists():
         return _folder_sides(path, after)
     with revision(name, stack.name, config_dir) as checked_out:
@@ -60,18 +64,11 @@ def sides(name: str, stack: Stack, config_dir: Path, context: str | None) -> Sid
 
 def _folder_sides(path: Path, after: Loaded) -> Sides:
     """A folder of manifests: as `render --out` wrote it, or with its own Deployments."""
-    loaded = _folder(path)
+    loaded = objects.of_folder(path)
     kinds = {each.kind for each in loaded.resources}
     if "Deployment" in kinds or "Pod" in kinds:
         return Sides(loaded, after, None, str(path))
     return _beside(loaded, after, str(path))
-
-
-def _folder(path: Path) -> Loaded:
-    try:
-        return objects.of_folder(path)
-    except objects.ObjectsError as error:
-        raise UnknownReferenceError(str(error)) from None
 
 
 def _configuration(stack: str, directory: Path, name: str) -> Stack:
@@ -101,22 +98,51 @@ def _cluster(after: Loaded, context: str | None) -> Sides:
     Group rules are AWS's and their ids differ: security groups are left out of both sides.
     """
     if context is None:
-        raise UnknownReferenceError("--against cluster needs --context NAME, a context of the kubeconfig")
-    try:
-        live = objects.of_cluster(context)
-    except objects.ObjectsError as error:
-        raise UnknownReferenceError(str(error)) from None
-    return drift(live, after, context)
+        raise UnknownReferenceError(_NO_CONTEXT)
+    live, kinds = objects.live_and_kinds(context)
+    return drift(live, after, context, kinds)
 
 
-def drift(live: Loaded, after: Loaded, title: str) -> Sides:
-    """The live objects, and what they should be. Kinds that were not read of the cluster are not compared."""
-    kinds = {(each.group, each.kind) for each in live.resources}
-    ours = [each for each in after.resources if _ours(each) and each.kind not in _GROUPS]
-    wanted = {each.key: each for each in ours if (each.group, each.kind) in kinds}
-    there = [each for each in live.resources if each.kind not in _GROUPS]
+def folder_sides(name: str, folder: Path, context: str | None) -> Sides:
+    """The objects of a folder of manifests, beside another folder's or a cluster's. Raises Refusal."""
+    after = objects.of_folder(folder)
+    if name == CLUSTER:
+        if context is None:
+            raise UnknownReferenceError(_NO_CONTEXT)
+        live, kinds = objects.live_and_kinds(context)
+        return drift(live, after, context, kinds, ours=lambda _: True)
+    if not Path(name).exists():
+        raise UnknownReferenceError(f"--against {name}: with --manifests, name a folder, a file or `cluster`")
+    return Sides(objects.of_folder(Path(name)), after, None, name)
+
+
+def drift(
+    live: Loaded,
+    after: Loaded,
+    title: str,
+    listed: frozenset[tuple[str, str]] = frozenset(),
+    ours: Callable[[Resource], bool] = _ours,
+) -> Sides:
+    """The live objects, and what they should be.
+
+    Kinds that were not `listed` and of which no object was read are not compared: nobody knows what there is of them.
+    """
+    kinds = listed or {(each.group, each.kind) for each in live.resources}
+    mine = [each for each in after.resources if ours(each) and each.kind not in _GROUPS]
+    wanted = {each.key: each for each in mine if (each.group, each.kind) in kinds}
+    there = [
+        undefaulted(each, wanted[each.key]) if each.key in wanted else each
+        for each in live.resources
+        if each.kind not in _GROUPS
+    ]
     rest = [each for each in there if not _ours(each) and each.key not in wanted]
-    return Sides(Loaded(tuple(there), live.notes), Loaded((*wanted.values(), *rest)), None, f"cluster {title}")
+    left_out = Counter(f"{each.kind} ({each.api_version})" for each in mine if (each.group, each.kind) not in kinds)
+    untold = tuple(
+        Note(Source(f"cluster {title}"), f"{kind}: {count} not compared, for none was read of the cluster")
+        for kind, count in sorted(left_out.items())
+    )
+    notes = (*live.notes, *untold)
+    return Sides(Loaded(tuple(there), notes), Loaded((*wanted.values(), *rest), notes), None, f"cluster {title}")
 
 
 # Git ---------------------------------------------------------------------------------------------------------------

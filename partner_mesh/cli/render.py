@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from partner_mesh.cli import gitops
-from partner_mesh.cli.output import OutputError, file_name, replace_folder
+from partner_mesh.cli.options import ConfigDir, Refusal, StackName
+from partner_mesh.cli.output import file_name, replace_folder
 from partner_mesh.cli.stack import read
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
@@ -18,17 +19,16 @@ from partner_mesh.specs.compiled import Compiled
 
 
 def render(
-    stack: Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")],
+    stack: StackName,
     out: Annotated[Path | None, typer.Option("--out", help="A folder to write one file an object into.")] = None,
-    config_dir: Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")] = Path(),
+    config_dir: ConfigDir = Path(),
     kustomize: Annotated[  # noqa: FBT002 - a flag of the command
         bool, typer.Option("--kustomize", help="With --out: a tree for Argo CD or Flux, in the order of its waves.")
     ] = False,
 ) -> None:
     """Write the stack's Kubernetes objects: as one YAML stream, or one file an object with --out."""
     if kustomize and out is None:
-        typer.echo("partner-mesh render: --kustomize writes a tree; name its folder with --out", err=True)
-        raise typer.Exit(2)
+        raise Refusal("--kustomize writes a tree; name its folder with --out")
     config = read(stack, config_dir)
     compiled = compile_stack(config)
     manifests = objects(config, compiled)
@@ -36,11 +36,7 @@ def render(
         sys.stdout.write(dump_all(each.document() for each in manifests))
         return
     left = gitops.left_to_pulumi(config, compiled) if kustomize else 0
-    try:
-        replace_folder(out, gitops.tree(config, compiled) if kustomize else files(manifests))
-    except OutputError as error:
-        typer.echo(f"partner-mesh render: {error}", err=True)
-        raise typer.Exit(2) from None
+    replace_folder(out, gitops.tree(config, compiled) if kustomize else files(manifests))
     bindings = len(manifests) - len(compiled.manifests) if config.platform.shared is None else 0
     typer.echo(f"{len(manifests) - left - (bindings if kustomize else 0)} objects in {out}", err=True)
     if left:

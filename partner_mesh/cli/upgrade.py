@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from ruamel.yaml import YAML
 
+from partner_mesh.cli.options import ConfigDir, Format, Output, Refusal, StackName
 from partner_mesh.cli.stack import read
 from partner_mesh.cli.yaml_edit import EditError, remove, set_value
 from partner_mesh.config import upgrade as machine
@@ -24,20 +25,16 @@ upgrade = typer.Typer(
 
 _MESH: Final = ("config", "partner-mesh:platform", "mesh")
 
-StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack: Pulumi.STACK.yaml.")]
-ConfigDir = Annotated[Path, typer.Option("--config-dir", help="Where the stack's file lies.")]
-Format = Annotated[str, typer.Option("--format", help="text or json.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what the step would change; write nothing.")]
 
 
 @upgrade.command()
-def status(stack: StackName, config_dir: ConfigDir = Path(), format: Format = "text") -> None:  # noqa: A002 - the option's name
+def status(stack: StackName, config_dir: ConfigDir = Path(), output: Output = Format.TEXT) -> None:
     """Where the upgrade stands, and what the next step and the step back would change."""
-    _checked(format)
     config = read(stack, config_dir)
     mesh, namespaces = config.platform.mesh, _namespaces(config)
     steps = {"next": machine.forward(mesh, namespaces), "back": machine.back(mesh)}
-    if format == "json":
+    if output is Format.JSON:
         typer.echo(json.dumps(_status(mesh, namespaces, steps), indent=2))
         return
     typer.echo(f"{stack}: {machine.state(mesh, namespaces).value}, revision {mesh.revision}")
@@ -66,12 +63,10 @@ def next_(
         mesh = config.platform.mesh
         if (found := machine.forward(mesh, _namespaces(config))) is not None:
             if to is not None and mesh.upgrade is not None and to != mesh.upgrade.to:
-                raise _refused(
-                    f"an upgrade to {mesh.upgrade.to} is under way; step back to stable before going to {to}"
-                )
+                raise Refusal(f"an upgrade to {mesh.upgrade.to} is under way; step back to stable before going to {to}")
             return found
         if to is None:
-            raise _refused(f"{stack} is stable: say where to go with --to REVISION, as 1-32-0")
+            raise Refusal(f"{stack} is stable: say where to go with --to REVISION, as 1-32-0")
         return machine.begin(mesh, to)
 
     _take(stack, config_dir, step, dry_run=dry_run)
@@ -91,7 +86,7 @@ def back(
         if (found := machine.back(mesh)) is not None:
             return found
         if to is None:
-            raise _refused(f"{stack} is stable: say with --to which old revision to install again")
+            raise Refusal(f"{stack} is stable: say with --to which old revision to install again")
         return machine.reinstate(mesh, to, _namespaces(config))
 
     _take(stack, config_dir, step, dry_run=dry_run)
@@ -102,7 +97,7 @@ def _take(stack: str, config_dir: Path, choose: Callable[[Stack], Step], *, dry_
     step = choose(config)
     faults = list(machine.faults(step.mesh, _namespaces(config)))
     if faults:
-        raise _refused("; ".join(f"{reason}: {remedy}" for _, reason, remedy in faults))
+        raise Refusal("; ".join(f"{reason}: {remedy}" for _, reason, remedy in faults))
     file = config_dir / f"Pulumi.{stack}.yaml"
     try:
         text = edited(file.read_bytes().decode("utf-8"), step.mesh)
@@ -111,9 +106,9 @@ def _take(stack: str, config_dir: Path, choose: Callable[[Stack], Step], *, dry_
             unfinished.write_bytes(text.encode("utf-8"))
             unfinished.replace(file)
     except EditError as error:
-        raise _refused(f"{file} was left as it is: {error}") from None
+        raise Refusal(f"{file} was left as it is: {error}") from None
     except OSError as error:
-        raise _refused(f"{file} cannot be written: {error.strerror or error}") from None
+        raise Refusal(f"{file} cannot be written: {error.strerror or error}") from None
     _tell("would" if dry_run else "did", step, config)
     if not dry_run:
         typer.echo(f"wrote {file}")
@@ -146,10 +141,10 @@ def walk(
 
     config = read(stack, config_dir)
     if config.platform.mesh.upgrade is not None:
-        raise _refused(f"{stack} is on its way already: see partner-mesh upgrade status {stack}")
+        raise Refusal(f"{stack} is on its way already: see partner-mesh upgrade status {stack}")
     faults = list(machine.faults(machine.begin(config.platform.mesh, to).mesh, _namespaces(config)))
     if faults:
-        raise _refused("; ".join(f"{reason}: {remedy}" for _, reason, remedy in faults))
+        raise Refusal("; ".join(f"{reason}: {remedy}" for _, reason, remedy in faults))
     text = (config_dir / f"Pulumi.{stack}.yaml").read_bytes().decode("utf-8")
     typer.echo(upgrade_walk.markdown(config, text, to), nl=False)
 
@@ -223,13 +218,3 @@ def _status(mesh: Mesh, namespaces: Sequence[str], steps: dict[str, Step | None]
 
 def _namespaces(config: Stack) -> tuple[str, ...]:
     return machine.sidecar_namespaces(config.platform.mesh, tuple(config.by_namespace))
-
-
-def _checked(format_: str) -> None:
-    if format_ not in ("text", "json"):
-        raise _refused(f"--format {format_}: text or json")
-
-
-def _refused(reason: str) -> typer.Exit:
-    typer.echo(f"partner-mesh upgrade: {reason}", err=True)
-    return typer.Exit(2)

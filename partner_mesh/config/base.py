@@ -97,6 +97,15 @@ def _path(value: str) -> str:
     return value
 
 
+def _chart_source(value: str) -> str:
+    if not re.fullmatch(r"(https?|oci)://[^\s/]+(/\S*)?|\.{0,2}/\S*", value):
+        raise _refuse(
+            f"{value[:80]!r} is no place for charts",
+            "write a repository as https://host/path, a registry as oci://host/path, or a folder as ./charts",
+        )
+    return value
+
+
 def _header_name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", value):
         raise _refuse(
@@ -182,6 +191,9 @@ Host = Annotated[str, AfterValidator(_host), _kind("host", pattern="^[a-z0-9-]+(
 Cidr = Annotated[str, AfterValidator(_cidr), _kind("CIDR", pattern="^[0-9a-f.:]+/[0-9]+$")]
 Duration = Annotated[str, AfterValidator(_duration), _kind("duration", pattern="^([0-9.]+(h|ms|m|s))+$")]
 Path = Annotated[str, AfterValidator(_path), _kind("path", pattern="^/")]
+ChartSource = Annotated[
+    str, AfterValidator(_chart_source), _kind("chart source", pattern="^((https?|oci)://|[.]{0,2}/)")
+]
 HeaderName = Annotated[str, AfterValidator(_header_name), _kind("header", pattern="^[^A-Z ]+$")]
 SecretName = Annotated[str, AfterValidator(_secret_name), _kind("Secret's name")]
 Method = Annotated[str, AfterValidator(_method), _kind("method", pattern="^[A-Z]+$")]

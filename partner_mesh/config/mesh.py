@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Cidr, Day, Duration, Flag, HeaderName, Model, Name, SecretName
+from partner_mesh.config.base import ChartSource, Cidr, Day, Duration, Flag, HeaderName, Model, Name, SecretName
 from partner_mesh.config.observability import AccessLog, MetricTags, Telemetry
 
 Revision = Annotated[str, Field(pattern=r"^\d+-\d+-\d+$")]
@@ -96,7 +96,7 @@ class Mesh(Model):
     data_plane: Literal["sidecar", "ambient"] = "sidecar"  # `ambient` also installs ztunnel for namespaces that ask
     access_log: AccessLog = AccessLog()
     metrics: MetricTags = MetricTags()
-    charts: str = "https://blob.istio.io/istio-release/charts"
+    charts: ChartSource = "https://blob.istio.io/istio-release/charts"
     hub: str = "docker.io/istio"
     istiod: Resources = Resources(cpu="500m", memory="2Gi")
     proxy: Resources = Resources()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from partner_mesh.config.base import Duration, Flag, Model, Percent
+from partner_mesh.config.base import Cidr, Duration, Flag, Model, Percent
 
 
 class AccessLog(Model):
@@ -32,22 +32,37 @@ class Telemetry(Model):
 
 
 class RemoteWrite(Model):
-    """Where Prometheus sends its samples; the token is a Secret's name."""
+    """Where Prometheus sends its samples; the token is a Secret's name.
+
+    `ranges` and `port` are the receiver's: the URL may be encrypted, and policies must not depend on what it says.
+    """
 
     url: str
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 443
     token_secret: str | None = None
+    ranges: Annotated[tuple[Cidr, ...], Field(min_length=1)]
+
+
+class Federation(Model):
+    """A central Prometheus that takes aggregates from ours (`/federate`), and the addresses that it calls from."""
+
+    ranges: Annotated[tuple[Cidr, ...], Field(min_length=1)]
 
 
 class Prometheus(Model):
-    """An own Prometheus. `federation` and `thanos` are for those who have a central one."""
+    """An own Prometheus. `federation` and `thanos` are for those who have a central one.
+
+    What it may call is said in addresses: an object store or a receiver on the internet is no reason to open it all.
+    """
 
     enabled: Flag = True
     retention: Annotated[str, Field(pattern=r"^\d+[hdwy]$")] = "15d"
     replicas: Annotated[int, Field(strict=True, ge=1, le=4)] = 1
     storage_gib: Annotated[int, Field(strict=True, ge=5, le=16384)] = 50
     remote_write: RemoteWrite | None = None
-    federation: Flag = False
+    federation: Federation | None = None
     thanos: Flag = False
+    thanos_ranges: tuple[Cidr, ...] = ()  # of the object storage, where it is no endpoint within the network
 
 
 class Tracing(Model):

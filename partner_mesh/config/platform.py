@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from partner_mesh.config.base import Cidr, Duration, Flag, Host, Model, Name, SecretName
+from partner_mesh.config.base import ChartSource, Cidr, Duration, Flag, Host, Model, Name, SecretName
 from partner_mesh.config.mesh import Mesh
 from partner_mesh.config.observability import Observability
 
@@ -162,6 +162,27 @@ class Secrets(Model):
     managed: Flag = True  # we install External Secrets Operator
 
 
+class Charts(Model):
+    """Where Helm charts come from: each publisher's repository, unless a mirror is named here.
+
+    A folder holds them as `helm pull` and `helm package` leave them: `<chart>-<version>.tgz`. Versions of Istio and
+    Calico have keys of their own.
+    """
+
+    repository: ChartSource | None = None  # in place of every publisher's, but not of `mesh.charts`
+    versions: dict[
+        Literal[
+            "aws-load-balancer-controller",
+            "external-secrets",
+            "jaeger",
+            "kiali-server",
+            "kube-prometheus-stack",
+            "oauth2-proxy",
+        ],
+        Annotated[str, Field(pattern=r"^v?\d+\.\d+\.\d+$")],
+    ] = {}
+
+
 class SharedPlatform(Model):
     """Where a shard's stack finds the platform: partners of a shard can live in a stack of their own."""
 
@@ -181,6 +202,7 @@ class Platform(Model):
     calico: Calico = Calico()
     secrets: Secrets = Secrets()  # on an existing cluster the default is `store: none`
     observability: Observability = Observability()
+    charts: Charts = Charts()
     tags: dict[str, str] = {}
     shared: SharedPlatform | None = None  # present in a shard's stack: only its partners are deployed
 

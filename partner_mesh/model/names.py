@@ -12,6 +12,7 @@ REVISION_LABEL: Final = "istio.io/rev"
 DEDICATED_LABEL: Final = "dedicated"  # node label and taint key of dedicated node groups
 
 ROOT_NAMESPACE: Final = "istio-system"
+EAST_WEST: Final = "eastwest"  # the gateway between two clusters
 NETWORKING: Final = "networking.istio.io/v1"
 SECURITY: Final = "security.istio.io/v1"
 TELEMETRY: Final = "telemetry.istio.io/v1"

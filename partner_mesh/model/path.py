@@ -59,9 +59,29 @@ class PathTemplate:
                 out.append(part)
         return "".join(out)
 
+    @property
+    def specificity(self) -> tuple[int, int, str]:
+        """A sort key, the most specific first: exact paths before `{*}` before `{**}`, longer before shorter."""
+        rank = 2 if "{**}" in self.wildcards else min(1, len(self.wildcards))
+        return rank, -len(self.text), self.text
+
+    def meets(self, other: "PathTemplate") -> bool:
+        """Whether some path matches both."""
+        return _meet(self.text.split("/")[1:], other.text.split("/")[1:])
+
     def matches(self, path: str) -> bool:
         """Whether a concrete path (no query) matches."""
         return re.fullmatch(self.regex(), path) is not None
+
+
+def _meet(left: list[str], right: list[str]) -> bool:
+    """Segment by segment; `{**}` takes whatever is left, if anything."""
+    if "{**}" in left[:1] or "{**}" in right[:1]:
+        return True
+    if not left or not right:
+        return left == right
+    alike = left[0] == right[0] or "{*}" in (left[0], right[0])
+    return alike and _meet(left[1:], right[1:])
 
 
 @lru_cache(maxsize=65_536)  # partners of one kind share their paths

@@ -5,15 +5,17 @@ from typing import Any, Final
 
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Access, Change
-from partner_mesh.analysis.results import connection_documents
+from partner_mesh.analysis.results import connection_documents, distinct, note_document
+from partner_mesh.report.layers import layer_sentences
 from partner_mesh.report.sentences import sentences
 
 VERSION: Final = 1
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """`{"version", "stack", "against", "objects", "access": {"gained", "doubtful", "lost"}, "upgrade"}`."""
+    """`version`, `stack`, `against`, `objects`, `upgrade`, `notes`; `access`, `layers`, `handshakes` by change."""
     told = sentences(comparison)
+    layers = list(layer_sentences(comparison))
     return {
         "version": VERSION,
         "stack": comparison.subject,
@@ -31,7 +33,26 @@ def document(comparison: Comparison) -> dict[str, Any]:
             ]
             for change in Change
         },
+        "handshakes": [
+            {"change": each.change.value, "object": each.object, "sentence": each.sentence}
+            for each in comparison.handshakes
+        ],
+        "layers": {
+            change.value: [
+                {
+                    "layer": each.wall.layer,
+                    "part": each.wall.part,
+                    "sentence": each.text,
+                    "connections": [shown for one in each.accesses for shown in _connections(one)],
+                    "refusedBy": distinct(each.refused_by),
+                }
+                for each in layers
+                if each.change is change
+            ]
+            for change in Change
+        },
         "upgrade": [{"reason": reason, "remedy": remedy} for reason, remedy in comparison.transitions],
+        "notes": [note_document(each) for each in comparison.notes],
     }
 
 

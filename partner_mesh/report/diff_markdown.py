@@ -10,10 +10,12 @@ from typing import Final
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Change
 from partner_mesh.report.diff_text import object_lines, summary
+from partner_mesh.report.layers import NOT_ASKED, TITLE, opened
 from partner_mesh.report.sentences import Sentence, sentences
 
 LIMIT: Final = 65_536
 ROOM: Final = 59_000  # what is left for the marker, the findings of `check`, and the words around them
+_SHOWN: Final = 30  # sentences of single layers
 MARKS: Final = {Change.GAINED: "🔓", Change.DOUBTFUL: "❔", Change.LOST: "🔒"}
 TITLES: Final = {
     Change.GAINED: "Access gained",
@@ -25,7 +27,7 @@ TITLES: Final = {
 def text(comparison: Comparison, artefact: str = "", limit: int = ROOM) -> str:
     """The section, in at most `limit` bytes of UTF-8. `artefact` says where all of it is, once it had to be cut."""
     head = list(_head(comparison))
-    folded = list(object_lines(comparison))
+    folded = [*object_lines(comparison), *(f"note: {each}" for each in comparison.notes)]
     whole = "\n".join((*head, *_folded(comparison, folded), ""))
     if len(whole.encode()) <= limit:
         return whole
@@ -77,8 +79,34 @@ def _head(comparison: Comparison) -> Iterator[str]:
             yield ""
             yield "</details>"
             yield ""
-    if not told:
+    if comparison.handshakes:
+        yield "**Certificates and TLS versions**"
+        yield ""
+        yield from (
+            f"- {MARKS[each.change]} {_plain(each.sentence)} <sub>`{each.object}`</sub>"
+            for each in comparison.handshakes
+        )
+        yield ""
+    if not told and not comparison.handshakes:
         yield "Nobody's access changes."
+        yield ""
+    yield from _layers(comparison)
+
+
+def _layers(comparison: Comparison) -> Iterator[str]:
+    """What one layer opens while another refuses, folded: nobody's access, and a wall less behind the next mistake."""
+    listed = opened(comparison)
+    if not comparison.layers_asked:
+        yield f"<sub>{_plain(NOT_ASKED)}</sub>"
+        yield ""
+    if listed:
+        yield f"<details><summary>{TITLE}: {len(listed)}</summary>"
+        yield ""
+        yield from (f"- {MARKS[each.change]} {_plain(each.text)}" for each in listed[:_SHOWN])
+        if len(listed) > _SHOWN:
+            yield f"- … and {len(listed) - _SHOWN} more"
+        yield ""
+        yield "</details>"
         yield ""
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Change
 from partner_mesh.analysis.object_changes import ABSENT, FieldChange
+from partner_mesh.report.layers import NOT_ASKED, TITLE, opened
 from partner_mesh.report.sentences import sentences
 
 SIGNS: Final = {Change.GAINED: "+", Change.DOUBTFUL: "?", Change.LOST: "-"}
@@ -25,11 +26,20 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     told = sentences(comparison)
     for each in told:
         yield f"{SIGNS[each.change]} {'hop: ' if each.hop else ''}{each.text}"
-    if not told:
+    yield from (f"{SIGNS[each.change]} TLS: {each.sentence}" for each in comparison.handshakes)
+    if not told and not comparison.handshakes:
         yield "nobody's access changes"
     yield ""
+    if layers := opened(comparison):
+        yield f"{TITLE}:"
+        yield from (f"  {SIGNS[each.change]} {each.text}" for each in layers)
+        yield ""
+    if not comparison.layers_asked:
+        yield NOT_ASKED
+        yield ""
     yield from object_lines(comparison)
     yield ""
+    yield from (f"note: {note}" for note in comparison.notes)
     yield summary(comparison)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from partner_mesh.analysis import strangers
 from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Access, Change
 from partner_mesh.analysis.layers import Addresses, Client, Endpoint, ExternalHost, Partner, Verdict, Workload
@@ -106,6 +107,8 @@ def who(endpoint: Endpoint, *, everywhere: bool = True) -> str:
             said = f"another partner than {beside}"
         case Client(name):
             said = "anybody" if name == "anonymous" else f"a {name}"
+        case Workload(_, namespace, strangers.NAME):
+            said = f"any other workload{f' of {namespace}' if namespace != strangers.NAME else ''}"
         case Workload(_, namespace, name):
             said = name if name == namespace else f"{namespace}/{name}"
         case Addresses(addresses):

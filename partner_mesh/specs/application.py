@@ -5,7 +5,7 @@ from typing import Any
 from partner_mesh.config.application import ApplicationPort
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
-from partner_mesh.model.names import GROUP, gateway_namespace
+from partner_mesh.model.names import EAST_WEST, GROUP, gateway_namespace
 from partner_mesh.specs import waypoint
 from partner_mesh.specs.namespace import proxy_revision
 from partner_mesh.specs.stack import ambient, caller_namespaces, owned, web_gateways_of
@@ -54,6 +54,9 @@ def visible_to(stack: Stack, application: str, partner_gateways: tuple[str, ...]
     """
     callers = caller_namespaces(stack, application)[1:]
     gateways = [gateway_namespace(g) for g in (*web_gateways_of(stack, application), *partner_gateways)]
+    mesh = stack.platform.mesh
+    if mesh.managed and mesh.multi_cluster is not None and stack.applications[application].callers:
+        gateways.append(gateway_namespace(EAST_WEST))  # the door leads only to Services that it is told of
     return [".", *dict.fromkeys([*callers, *gateways])]
 
 

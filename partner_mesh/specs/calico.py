@@ -5,6 +5,7 @@ default-deny NetworkPolicy already, so a policy that only denies takes nothing e
 tier what no policy of the tier decided, and would do so to pods that had no policy before.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from ipaddress import IPv4Network
 from typing import Any, Final
@@ -14,10 +15,11 @@ from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
 from partner_mesh.model.names import CALICO, MANAGED_BY, MANAGED_BY_LABEL, gateway_namespace
 from partner_mesh.specs.login_provider import login_name, logins, place
-from partner_mesh.specs.network_policy import NAMESPACE_LABEL, NOT_INTERNET
+from partner_mesh.specs.network_policy import NAMESPACE_LABEL, NOT_INTERNET, OBSERVABILITY_NAMESPACE, PROMETHEUS
 from partner_mesh.specs.stack import owned
 from partner_mesh.specs.versions import TIGERA_OPERATOR
 
+OPERATOR: Final = "operator.tigera.io/v1"
 FELIX_METRICS_PORT: Final = 9091
 METADATA_SERVICE: Final = "169.254.169.254/32"
 GLOBAL_UNICAST_6: Final = "2000::/3"  # RFC 4291: what of IPv6 is routed on the internet
@@ -32,12 +34,23 @@ def calico_charts(stack: Stack) -> tuple[ChartRelease, ...]:
     version = calico.version if calico.version.startswith("v") else f"v{calico.version}"
     values: dict[str, Any] = {
         "installation": installation(stack),
-        "apiServer": {"enabled": True},  # serves projectcalico.org/v3, which our objects are written in
+        "apiServer": {"enabled": False},  # an object of ours (`api_server`), so that it can be waited for
         "goldmane": {"enabled": False},
         "whisker": {"enabled": False},
     }
     chart = TIGERA_OPERATOR
     return (ChartRelease("calico", "tigera-operator", chart.name, version, chart.repository, values),)
+
+
+def api_server(stack: Stack) -> tuple[Manifest, ...]:
+    """What has the operator serve projectcalico.org/v3, which our policies are written in.
+
+    The operator is ready minutes before that API is; its status says `Ready` when it is (tigera/operator,
+    apiserver_controller.go), and Helm does not look at it.
+    """
+    if not stack.platform.calico.managed:
+        return ()
+    return (Manifest(OPERATOR, "APIServer", "default", labels=owned(), body={"spec": {}}),)
 
 
 def installation(stack: Stack) -> dict[str, Any]:
@@ -62,6 +75,7 @@ def global_network_policies(stack: Stack) -> tuple[Manifest, ...]:
     return (
         _policy("deny-metadata-service", 10, OURS, [{"action": "Deny", "destination": {"nets": [METADATA_SERVICE]}}]),
         *_logins(stack),
+        *_prometheus(stack),
         _policy("deny-internet", 20, inside, [{"action": "Deny", "destination": {"nets": list(internet())}}]),
         _default_deny(),
     )
@@ -86,17 +100,42 @@ def _logins(stack: Stack) -> tuple[Manifest, ...]:
     found = [(login_name(name), gateway_namespace(place(stack, name)[0])) for name, _, _ in logins(stack)]
     if not found:
         return ()
-    spaces = ", ".join(f"'{namespace}'" for namespace in dict.fromkeys(namespace for _, namespace in found))
+    spaces = tuple(dict.fromkeys(namespace for _, namespace in found))
+    names = ", ".join(repr(name) for name, _ in found)
+    return (_allow("allow-logins", spaces, f"app in {{ {names} }}", [_tcp(internet(), 443)]),)
+
+
+def _prometheus(stack: Stack) -> tuple[Manifest, ...]:
+    """Prometheus writes to a receiver, its Thanos sidecar to object storage: to their addresses, past the deny."""
+    settings = stack.platform.observability.prometheus
+    if not (settings.enabled and stack.platform.mesh.managed):
+        return ()
+    rules = []
+    if settings.remote_write is not None:
+        rules.append(_tcp(settings.remote_write.ranges, settings.remote_write.port))
+    if settings.thanos and settings.thanos_ranges:
+        rules.append(_tcp(settings.thanos_ranges, 443))
+    [(label, value)] = PROMETHEUS.items()
+    if not rules:
+        return ()
+    return (_allow("allow-prometheus", (OBSERVABILITY_NAMESPACE,), f"{label} == '{value}'", rules),)
+
+
+def _allow(name: str, namespaces: tuple[str, ...], selector: str, egress: list[dict[str, Any]]) -> Manifest:
+    """Ways to the internet, for some pods of some namespaces, before it is denied to all."""
+    spaces = ", ".join(f"'{namespace}'" for namespace in namespaces)
     spec = {
         "order": 15,
         "namespaceSelector": f"{OURS} && {NAMESPACE_LABEL} in {{ {spaces} }}",
-        "selector": f"app in {{ {', '.join(repr(name) for name, _ in found)} }}",
+        "selector": selector,
         "types": ["Egress"],
-        "egress": [
-            {"action": "Allow", "protocol": "TCP", "destination": {"nets": list(internet()), "ports": [443]}},
-        ],
+        "egress": egress,
     }
-    return (Manifest(CALICO, "GlobalNetworkPolicy", "allow-logins", labels=owned(), body={"spec": spec}),)
+    return Manifest(CALICO, "GlobalNetworkPolicy", name, labels=owned(), body={"spec": spec})
+
+
+def _tcp(nets: Sequence[str], port: int) -> dict[str, Any]:
+    return {"action": "Allow", "protocol": "TCP", "destination": {"nets": list(nets), "ports": [port]}}
 
 
 def _without(block: IPv4Network, inner: IPv4Network) -> list[IPv4Network]:

@@ -11,6 +11,8 @@ from partner_mesh.specs import (
     application,
     authorization_policy,
     calico,
+    captured_port,
+    chart_source,
     control_plane_policy,
     controllers,
     destination_rule,
@@ -102,6 +104,7 @@ def mesh_objects(stack: Stack, gateways: tuple[str, ...]) -> tuple[Manifest, ...
         *eastwest.root_objects(stack),
         *storage.storage_class(stack),
         *pod_addresses.annotate_pods(stack),
+        *calico.api_server(stack),
         *calico.global_network_policies(stack),
         *controllers.cluster_secret_store(stack, gateways),
         *admission.admission_policies(stack),
@@ -147,6 +150,7 @@ def namespace_objects(stack: Stack, name: str, group_ids: GroupIds) -> tuple[Man
         *peer_authentication.of_namespace(stack, name),
         *telemetry.of_namespace(stack, name),
         *sidecar.sidecars(stack, name),
+        *captured_port.captured_port(stack, name),
         *alias.alias_objects(stack, name),
         *waypoint.of_namespace(stack, name),
         *security_group_policy.of_waypoint(stack, name, group_ids),
@@ -178,7 +182,7 @@ def application_objects(
 def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRelease, ...]:
     """Helm releases in the order in which they are installed; Istio's and the gateways' only where the mesh is ours."""
     own_gateways = gateways if stack.platform.mesh.managed else {}
-    return (
+    releases = (
         *calico.calico_charts(stack),
         *controllers.controller_charts(stack),
         *istio_charts.istio_charts(stack),
@@ -187,3 +191,4 @@ def chart_releases(stack: Stack, gateways: Mapping[str, str]) -> tuple[ChartRele
         *eastwest.releases(stack),
         *observability.observability_charts(stack),
     )
+    return tuple(chart_source.chosen(stack.platform, release) for release in releases)

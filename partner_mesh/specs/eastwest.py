@@ -4,8 +4,11 @@
 
 The gateway passes connections on by server name and ends none (AUTO_PASSTHROUGH): identities and policies are those of
 the two workloads, and one trust domain means one set of names. It leads to applications that declare callers, and to
-nothing else. Each istiod reads the other cluster's services by a remote Secret (istio.io, "Install multi-primary on
-different networks"); both sign with intermediates of one root, delivered as `cacerts`.
+nothing else. No AuthorizationPolicy holds there (istiod builds these filter chains without any): the other network's
+addresses are what the NetworkPolicy and the security group admit, and the callee judges who calls.
+
+Each istiod reads the other cluster's services by a remote Secret (istio.io, "Install multi-primary on different
+networks"); both sign with intermediates of one root, delivered as `cacerts`.
 """
 
 import json
@@ -15,11 +18,11 @@ from partner_mesh.config.mesh import MultiCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease, Manifest
 from partner_mesh.model.names import (
+    EAST_WEST,
     GATEWAY_LABEL,
     NETWORKING,
     REVISION_LABEL,
     ROOT_NAMESPACE,
-    SECURITY,
     gateway_namespace,
 )
 from partner_mesh.specs import authorization_policy, network_policy, security_group_policy
@@ -28,7 +31,7 @@ from partner_mesh.specs.gateway_charts import CONTAINER_SECURITY, POD_SECURITY, 
 from partner_mesh.specs.istio_charts import control_planes, topology_spread, version
 from partner_mesh.specs.namespace import gateway_revision, pod_security
 from partner_mesh.specs.network_policy import block, pods, policy, rule
-from partner_mesh.specs.security_group import EAST_WEST, EAST_WEST_PORT
+from partner_mesh.specs.security_group import EAST_WEST_PORT
 from partner_mesh.specs.security_group_policy import GroupIds
 from partner_mesh.specs.stack import (
     GATEWAY_STATUS_PORT,
@@ -122,26 +125,10 @@ def gateway_objects(stack: Stack, group_ids: GroupIds) -> tuple[Manifest, ...]:
         *security_group_policy.of_namespace(stack, place, labels, group_ids),
         *security_group_policy.of_gateway(stack, NAME, group_ids),
         authorization_policy.allow_nothing(place, labels),
-        _admitted(stack, place),
         *((Manifest(NETWORKING, "Gateway", NAME, place, labels, body={"spec": gateway}),) if reached(stack) else ()),
         policy("peers", place, labels, chosen, ingress=entry),
         *(manifest for name in reached(stack) for manifest in _edge(stack, name)),
     )
-
-
-def _admitted(stack: Stack, place: str) -> Manifest:
-    """The gateway sees TLS that it does not end: addresses are all that it can judge. The workloads judge the rest."""
-    spec = {
-        "selector": {"matchLabels": {"istio": NAME}},
-        "action": "ALLOW",
-        "rules": [
-            {
-                "from": [{"source": {"ipBlocks": list(ranges(stack))}}],
-                "to": [{"operation": {"ports": [str(PORT)]}}],
-            }
-        ],
-    }
-    return Manifest(SECURITY, "AuthorizationPolicy", "peers", place, owned(gateway=NAME), body={"spec": spec})
 
 
 def _edge(stack: Stack, application: str) -> tuple[Manifest, ...]:

@@ -18,7 +18,7 @@ from partner_mesh.model.path import PathTemplate
 from partner_mesh.specs.network_policy import pods, policy, rule
 from partner_mesh.specs.partner import partner_objects
 from partner_mesh.specs.shards import shards
-from partner_mesh.specs.stack import GATEWAY_TARGET_PORT, owned
+from partner_mesh.specs.stack import GATEWAY_TARGET_PORT, owned, placement
 
 SUFFIX: Final = "hairpin"
 LABEL: Final = "partner-mesh.dev/hairpin"
@@ -88,7 +88,12 @@ def job(loop: Loop, stack: Stack, image: str) -> Manifest:
     }  # fmt: skip
     template = {
         "metadata": {"labels": labels},
-        "spec": {"serviceAccountName": loop.application, "restartPolicy": "Never", "containers": [container]},
+        "spec": {
+            "serviceAccountName": loop.application,
+            "restartPolicy": "Never",
+            **placement(stack, stack.applications[loop.application].node_group),  # admission asks it of every Pod
+            "containers": [container],
+        },
     }
     spec = {"backoffLimit": 0, "ttlSecondsAfterFinished": 3600, "template": template}
     return Manifest(

@@ -10,6 +10,7 @@ from typing import Any
 
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import GATEWAY_LABEL, ROOT_NAMESPACE, gateway_namespace
+from partner_mesh.specs import eastwest, waypoint
 from partner_mesh.specs.gateway_charts import proxy_config, service_ports
 from partner_mesh.specs.istio_charts import revisions
 from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
@@ -17,7 +18,7 @@ from partner_mesh.specs.login_provider import SERVICE_PORT, login_name, logins, 
 from partner_mesh.specs.mesh_config import mesh_config
 from partner_mesh.specs.namespace import gateway_revision
 from partner_mesh.specs.network_policy import OBSERVABILITY_NAMESPACE
-from partner_mesh.specs.stack import gateway_node_group, placement
+from partner_mesh.specs.stack import GATEWAY_STATUS_PORT, gateway_node_group, placement
 
 Document = Mapping[str, Any]
 
@@ -27,7 +28,9 @@ def inventory(stack: Stack, gateways: Mapping[str, str]) -> tuple[Document, ...]
     return (
         *_platform(stack),
         *(document for name, declared in gateways.items() for document in _gateway(stack, name, declared)),
+        *_east_west(stack),
         *(document for name, _, _ in logins(stack) for document in _login(stack, name)),
+        *(document for namespace in stack.by_namespace for document in _waypoint(stack, namespace)),
         *(document for name in stack.applications for document in _application(stack, name)),
     )
 
@@ -118,6 +121,57 @@ def _gateway(stack: Stack, name: str, declared: str) -> Iterator[Document]:
     yield _service(name, namespace, {"app": name, "istio": name}, services)
 
 
+def _east_west(stack: Stack) -> Iterator[Document]:
+    """What the gateway chart brings for the door between clusters."""
+    if (found := eastwest.declared(stack)) is None:
+        return
+    name, namespace = eastwest.NAME, gateway_namespace(eastwest.NAME)
+    labels = {"app": name, "istio": name, GATEWAY_LABEL: name, "topology.istio.io/network": found.network}
+    labels |= {"sidecar.istio.io/inject": "true", "istio.io/rev": gateway_revision(stack)}
+    ports = (("status-port", GATEWAY_STATUS_PORT), ("tls", eastwest.PORT))
+    yield _service_account(name, namespace)
+    yield _deployment(
+        name,
+        namespace,
+        labels,
+        [*(_port(*each) for each in ports), _port("http-envoy-prom", 15090)],
+        service_account=name,
+        replicas=2,
+        annotations={"inject.istio.io/templates": "gateway"},
+        environment={"ISTIO_META_REQUESTED_NETWORK_VIEW": found.network},
+    )
+    services = [(port_name, port, port) for port_name, port in ports]
+    yield _service(name, namespace, {"app": name, "istio": name}, services)
+
+
+def _waypoint(stack: Stack, namespace: str) -> Iterator[Document]:
+    """What istiod makes of a waypoint's Gateway (waypoint.yaml of the istiod chart)."""
+    served = waypoint.served(stack, namespace)
+    if not served:
+        return
+    name = waypoint.NAME
+    labels = waypoint.PODS | {
+        "gateway.networking.k8s.io/gateway-class-name": "istio-waypoint",
+        "gateway.istio.io/managed": "istio.io-mesh-controller",
+        "sidecar.istio.io/inject": "false",
+        "istio.io/dataplane-mode": "none",  # its own packets are nobody else's to carry
+    }
+    ports = [_port("metrics", 15020), _port("status-port", GATEWAY_STATUS_PORT), _port("http-envoy-prom", 15090)]
+    yield _service_account(name, namespace)
+    yield _deployment(
+        name,
+        namespace,
+        labels,
+        ports,
+        service_account=name,
+        replicas=2,
+        place=placement(stack, stack.applications[served[0]].node_group),
+        container="istio-proxy",
+    )
+    services = [(port_name, port, port) for port_name, port in (("status-port", 15021), ("mesh", waypoint.HBONE))]
+    yield _service(name, namespace, waypoint.PODS, services)
+
+
 def _login(stack: Stack, application: str) -> Iterator[Document]:
     """What the oauth2-proxy chart brings for a login."""
     gateway = place(stack, application)[0]
@@ -171,13 +225,16 @@ def _deployment(
     place: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    container: str | None = None,
 ) -> Document:
     metadata: dict[str, Any] = {"labels": dict(labels)}
     if annotations:
         metadata["annotations"] = dict(annotations)
-    container: dict[str, Any] = {"name": name, "image": f"inventory.invalid/{name}", "ports": [dict(p) for p in ports]}
+    runs: dict[str, Any] = {
+        "name": container or name, "image": f"inventory.invalid/{name}", "ports": [dict(p) for p in ports],
+    }  # fmt: skip
     if environment:
-        container["env"] = [{"name": key, "value": value} for key, value in environment.items()]
+        runs["env"] = [{"name": key, "value": value} for key, value in environment.items()]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -187,7 +244,7 @@ def _deployment(
             "selector": {"matchLabels": {key: labels[key] for key in list(labels)[:1]}},
             "template": {
                 "metadata": metadata,
-                "spec": {"serviceAccountName": service_account, **(place or {}), "containers": [container]},
+                "spec": {"serviceAccountName": service_account, **(place or {}), "containers": [runs]},
             },
         },
     }

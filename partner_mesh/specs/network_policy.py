@@ -30,6 +30,8 @@ from partner_mesh.specs.tracing import collector
 
 NETWORK_POLICY: Final = "networking.k8s.io/v1"
 OBSERVABILITY_NAMESPACE: Final = tracing.OBSERVABILITY_NAMESPACE
+PROMETHEUS: Final = {"app.kubernetes.io/name": "prometheus"}  # set by its operator
+PROMETHEUS_PORT: Final = 9090
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server, cannot be forged
 
 # What the internet is not: private, shared, loopback, link-local (with the metadata service), multicast, reserved.
@@ -110,7 +112,7 @@ def baseline(stack: Stack, namespace: str, labels: Mapping[str, str]) -> tuple[M
     """What every namespace of the mesh has: default deny, and its pods' way to names, certificates and scrapes."""
     ingress, egress = [], [DNS, ISTIOD, *_spans(stack)]
     if stack.platform.observability.prometheus.enabled:
-        prometheus = pods(OBSERVABILITY_NAMESPACE, {"app.kubernetes.io/name": "prometheus"})
+        prometheus = pods(OBSERVABILITY_NAMESPACE, PROMETHEUS)
         ingress.append(rule("ingress", [prometheus], [15020, 15090]))
     if ambient(stack, namespace):
         ingress.append(rule("ingress", [block(KUBELET_IN_AMBIENT)], _probed(stack, namespace)))

@@ -6,9 +6,11 @@ asks for one. One server takes all partners' requests: a server for each would g
 number (design, `lab.md`). Opaque TCP has no Host to tell partners apart, so each of those has a server chosen by SNI,
 on a port beside (`outbound_tcp.py`).
 
-Everything of an entry lives in the egress gateway's namespace and is exported only to the namespaces of its callers.
+Everything of an entry lives in the egress gateway's namespace. Its callers' namespaces learn one object of it, the
+capture; the host itself is known to the gateway alone (docs/adr/0024).
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 from partner_mesh.config.partner import Outbound, Partner
@@ -16,6 +18,7 @@ from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
 from partner_mesh.model.names import NETWORKING, TELEMETRY, gateway_namespace
 from partner_mesh.specs import network_policy, outbound_token
+from partner_mesh.specs.captured_port import CAPTURED_PORT, NO_ADDRESS
 from partner_mesh.specs.entry import entry_name
 from partner_mesh.specs.external_destination import credential, external_destination
 from partner_mesh.specs.outbound_authorization import consumer_binding, internet, to_egress_gateway
@@ -25,9 +28,7 @@ from partner_mesh.specs.routing import INTERNAL_HEADERS, UNSEEN, below, request_
 from partner_mesh.specs.stack import GATEWAY_SERVICE_PORT, gateway_host, owned
 from partner_mesh.specs.virtual_service import destination, rewrite, uri
 
-CAPTURED_PORT: Final = 80  # where applications call a partner's host: TLS is the gateway's business
 PARTNER_PORT: Final = 443
-_PROTOCOLS: Final = {"http": "HTTP", "http2": "HTTP2", "grpc": "GRPC"}
 
 
 def egress_gateway_objects(stack: Stack, gateway: str) -> tuple[Manifest, ...]:
@@ -102,22 +103,25 @@ def caller_namespaces(stack: Stack, entry: Outbound) -> list[str]:
 
 
 def service_entry(stack: Stack, partner: Partner, entry: Outbound) -> Manifest:
-    """The partner's host, known to its callers and to the gateway."""
+    """The partner's host, known to the egress gateway alone: nobody else asks for it by an address of the mesh."""
     spec = {
         "hosts": [entry.host],
         "location": "MESH_EXTERNAL",
         "resolution": "DNS",
-        "exportTo": [".", *caller_namespaces(stack, entry)],
-        "ports": [
-            {"number": CAPTURED_PORT, "name": entry.protocol, "protocol": _PROTOCOLS[entry.protocol]},
-            {"number": entry.port, "name": "https", "protocol": "HTTPS"},
-        ],
+        "exportTo": ["."],
+        "ports": [{"number": entry.port, "name": "https", "protocol": "HTTPS"}],
     }
-    return _networking(stack, partner, entry, "ServiceEntry", spec=spec)
+    found = _networking(stack, partner, entry, "ServiceEntry", spec=spec)
+    return replace(found, labels={**found.labels, **NO_ADDRESS})
 
 
 def capture_route(stack: Stack, partner: Partner, entry: Outbound) -> Manifest:
-    """From a caller's sidecar to the egress gateway, with the path as the application sends it."""
+    """From a caller's sidecar to the egress gateway, with the path as the application sends it.
+
+    The sidecar knows no service of this host. On port 80 it takes routes for such hosts, too (`serviceByPort[80]` in
+    `buildSidecarVirtualHostsForVirtualService`, istio pilot/pkg/networking/core/route/route.go). So it has no cluster
+    by which a call could leave past the gateway, not even where this object is missing.
+    """
     gateway = stack.outbound_gateway(entry)
     spec = {
         "hosts": [entry.host],

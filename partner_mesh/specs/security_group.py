@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 
 from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
-from partner_mesh.model.names import SECURITY_GROUP_API
+from partner_mesh.model.names import EAST_WEST, SECURITY_GROUP_API
 from partner_mesh.specs import waypoint
 from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
 from partner_mesh.specs.login_provider import login_name, logins, place
-from partner_mesh.specs.network_policy import reached_by
+from partner_mesh.specs.network_policy import PROMETHEUS_PORT, reached_by
 from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
 from partner_mesh.specs.shards import Shards
 from partner_mesh.specs.stack import (
@@ -31,7 +31,6 @@ from partner_mesh.specs.tracing import collector_port
 Direction = Literal["ingress", "egress"]
 Protocol = Literal["tcp", "udp", "-1"]
 
-EAST_WEST: Final = "eastwest"  # the gateway between two clusters (`eastwest.py`)
 EAST_WEST_PORT: Final = 15443
 CLUSTER: Final = "cluster"  # EKS' own, on the control plane's interfaces: it exists once the cluster does
 NODES: Final = "nodes"
@@ -211,12 +210,25 @@ def _nodes(stack: Stack) -> Group:
         rules.append(_tcp("ingress", port, "spans", group=PODS))
     rules += [_tcp("egress", port, what, group=PODS) for port, what in _SIDECAR_PORTS]
     rules += [_tcp("egress", port, "probes", group=PODS) for port in _probe_ports(stack)]
+    rules += _prometheus(stack)
     # Images, AWS' APIs, token keys of issuers. Pods' own traffic is judged by their own groups.
     rules.append(_tcp("egress", 443, "registries and AWS", cidr=EVERYWHERE))
     if stack.platform.network is not None:
         cidr = stack.platform.network.cidr
         rules += [Rule("egress", "udp", 53, 53, "VPC resolver", cidr), _tcp("egress", 53, "VPC resolver", cidr=cidr)]
     return Group(NODES, "Nodes, and pods without a group of their own", tuple(rules))
+
+
+def _prometheus(stack: Stack) -> list[Rule]:
+    """Prometheus has the nodes' group: who takes from it, and a receiver on a port that nodes do not use anyway."""
+    settings = stack.platform.observability.prometheus
+    found = []
+    if settings.enabled and settings.federation is not None:
+        ranges = settings.federation.ranges
+        found += [_tcp("ingress", PROMETHEUS_PORT, "central Prometheus", cidr=cidr) for cidr in ranges]
+    if settings.enabled and (write := settings.remote_write) is not None:
+        found += [_tcp("egress", write.port, "remote write", cidr=cidr) for cidr in write.ranges]
+    return found
 
 
 def _pods(stack: Stack) -> Group:

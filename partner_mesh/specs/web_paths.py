@@ -5,7 +5,5 @@ from partner_mesh.model.path import PathTemplate
 
 
 def specificity(route: WebRoute) -> tuple[int, int, str, int]:
-    """A sort key: exact paths before `{*}` before `{**}`, longer before shorter, with methods before without."""
-    template = PathTemplate(route.path)
-    rank = 2 if "{**}" in template.wildcards else min(1, len(template.wildcards))
-    return rank, -len(route.path), route.path, 0 if route.methods else 1
+    """A sort key: by path, and with methods before without."""
+    return *PathTemplate(route.path).specificity, 0 if route.methods else 1

@@ -235,7 +235,7 @@ def test_an_internal_alias_with_a_prefix_ends_at_the_partners_own_host() -> None
         partner_stack.document("VirtualService", "istio-egress", "alias", {
             "hosts": ["partners.internal"], "gateways": ["mesh"], "exportTo": ["app0"],
             "http": [{
-                "match": [{"uri": {"prefix": "/i1/"}}],
+                "match": [{"uri": {"prefix": "/i1/"}, "port": 7090}],
                 "rewrite": {"uri": "/direct-billing/", "authority": "api.p0.example"},
                 "route": [{"destination": {"host": gateway, "subset": "p0", "port": {"number": 443}}}],
             }],
@@ -279,3 +279,68 @@ def test_behind_a_proxy_that_is_believed_the_sidecar_does_not_see_the_client() -
     annotations = pods["spec"]["template"]["metadata"]["annotations"]
     annotations["proxy.istio.io/config"] = "gatewayTopology: {numTrustedProxies: 1}"
     assert verdicts(ways(documents), "partner p0", CALLBACK) == ["unknown"]
+
+
+# A partner with several entries ------------------------------------------------------------------------------------
+
+
+def _second_entry(blocks: list[str] | None) -> Documents:
+    """p0 with a second entry, for TCP, that takes it from other blocks, or from anywhere."""
+    found = [  # without the gateway's own policy, which admits everybody to its port
+        each
+        for each in partner_stack.documents(2)
+        if (each["kind"], each["metadata"].get("namespace")) != ("AuthorizationPolicy", "istio-partners")
+    ]
+    labels = {"partner-mesh.dev/partner": "p0"}
+    tls = {"mode": "MUTUAL", "credentialName": "p0-raw", "subjectAltNames": ["calls.p0.example"]}
+    server = {"port": {"number": 443, "name": "tls", "protocol": "TLS"}, "hosts": ["*/raw.p0.example"], "tls": tls}
+    route = {"route": [{"destination": {"host": "app0.app0.svc.cluster.local", "port": {"number": 80}}}]}
+    source = {"principals": ["cluster.local/ns/istio-partners/sa/partners"]}
+    admitted = {"from": [{"source": {"ipBlocks": blocks}}]} if blocks else {}
+    return [
+        *found,
+        partner_stack.document(
+            "Gateway", "istio-partners", "p0-raw", {"selector": {"istio": "partners"}, "servers": [server]},
+            labels=labels,
+        ),
+        partner_stack.document(
+            "VirtualService", "istio-partners", "p0-raw",
+            {"hosts": ["raw.p0.example"], "gateways": ["p0-raw"], "tcp": [route]}, labels=labels,
+        ),
+        partner_stack.document(
+            "AuthorizationPolicy", "istio-partners", "p0-raw",
+            {"rules": [{**admitted, "when": [{"key": "connection.sni", "values": ["raw.p0.example"]}]}]},
+            labels=labels,
+        ),
+        partner_stack.document("AuthorizationPolicy", "app0", "p0-raw", {"rules": [{"from": [{"source": source}]}]},
+                               labels=labels),
+    ]  # fmt: skip
+
+
+def _own_policy(blocks: list[str]) -> dict[str, Any]:
+    """What admits p0's packets to its gateway where there is no Calico."""
+    rule = {"from": [{"ipBlock": {"cidr": each}} for each in blocks], "ports": [{"port": 8443}]}
+    spec = {"podSelector": {"matchLabels": {"istio": "partners"}}, "policyTypes": ["Ingress"], "ingress": [rule]}
+    return partner_stack.document(
+        "NetworkPolicy", "istio-partners", "p0.addresses", spec, labels={"partner-mesh.dev/partner": "p0"}
+    )
+
+
+def _without_sets(documents: Documents) -> Documents:
+    return [each for each in documents if each["kind"] != "NetworkSet"]
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        _without_sets(_second_entry(["198.18.77.0/24"])),
+        [*_without_sets(_second_entry(None)), _own_policy(["0.0.0.0/0"])],
+    ],
+    ids=["blocks of its TCP entry", "any source, said by its NetworkPolicy"],
+)
+def test_a_partner_is_itself_at_the_addresses_of_each_of_its_entries(documents: Documents) -> None:
+    found = ways(documents)
+    raw = [each for each in found if each.http is None and each.verdict is Verdict.ALLOWED]
+    callers = {str(each.source) for each in raw if str(each.destination).startswith("app0/")}
+    assert "partner p0" in callers
+    assert not any("elsewhere" in each for each in callers)

@@ -6,10 +6,12 @@ import pytest
 import yaml
 
 from partner_mesh.analysis.http import HttpSet
-from partner_mesh.analysis.layers import Addresses, Workload
+from partner_mesh.analysis.layers import Addresses, Verdict, Workload
+from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.sets import PortSet
+from partner_mesh.analysis.topology import World
 from tests.analysis.partner_stack import document, workload
 
 A, B = Workload("Deployment", "a", "a"), Workload("Deployment", "b", "b")
@@ -119,11 +121,6 @@ def test_extensions_make_the_answer_unknown(extra: str, expected: str) -> None:
     assert answer(documents(STRICT + "\n---\n" + extra))[0] == expected
 
 
-def test_ambient_workloads_with_policies_are_unknown() -> None:
-    found = documents(PERMIT_A, b={"istio.io/dataplane-mode": "ambient"})
-    assert answer(found)[0] == "unknown"
-
-
 CLOSED = """
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
@@ -182,3 +179,55 @@ def test_http_rules_hold_only_where_http_is_read(name: str, request_: Any, expec
 
 def test_a_world_without_istio_has_no_mesh() -> None:
     assert answer(documents(""))[1] == "NetworkPolicy"
+
+
+@pytest.mark.parametrize(
+    ("entry", "known"),
+    [
+        ("ports: [{number: 5432, name: tcp, protocol: TCP}]", {"192.0.2.0/25"}),
+        ("ports: [{number: 5432, name: udp, protocol: UDP}]", set()),
+    ],
+)
+def test_a_declared_block_is_known_and_no_other_address(entry: str, known: set[str]) -> None:
+    """Without any network policy: one part of the outside answers for no other."""
+    text = f"""
+kind: ConfigMap
+metadata: {{name: istio, namespace: istio-system}}
+data: {{mesh: "outboundTrafficPolicy: {{mode: REGISTRY_ONLY}}"}}
+---
+kind: ServiceEntry
+metadata: {{name: blocks, namespace: a}}
+spec: {{hosts: [blocks.example], addresses: [192.0.2.0/25], resolution: NONE, {entry}}}
+"""
+    reach = Reach.of(of_documents(documents(text)))
+    results = reach.results([A], None, PortSet.single("TCP", 5432))
+    allowed = {
+        destination.addresses.cidrs()[0]
+        for _, destination, decisions in results.pairs()
+        if isinstance(destination, Addresses) and any(each.verdict is Verdict.ALLOWED for each in decisions)
+    }
+    assert allowed == known
+
+
+def test_a_service_port_that_is_not_the_pods_is_named() -> None:
+    text = """
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}
+"""
+    reach = Reach.of(of_documents(documents(text)))
+    decisions = reach.results([A], [B], PortSet.single("TCP", 8080)).between(A, B)
+    assert "as its port 80" in {by.reason for each in decisions for by in each.decided_by}
+
+
+@pytest.mark.parametrize(("tls", "mode"), [("{mode: SIMPLE}", "SIMPLE"), ("{credentialName: c}", "PASSTHROUGH")])
+def test_a_server_without_a_mode_passes_tls_through(tls: str, mode: str) -> None:
+    text = f"""
+kind: Gateway
+metadata: {{name: g, namespace: a}}
+spec:
+  selector: {{app: a}}
+  servers: [{{port: {{number: 443, name: https, protocol: HTTPS}}, hosts: ["*"], tls: {tls}}}]
+"""
+    mesh = Mesh(World(of_documents(documents(text))))
+    assert [each.tls for proxy in mesh.gateways.proxies.values() for each in proxy.servers] == [mode]

@@ -15,8 +15,9 @@ from partner_mesh.analysis.object_changes import object_changes
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.cli.objects import of_stack
 from partner_mesh.config.loader import load_stack
+from partner_mesh.report.layers import layer_sentences
 from partner_mesh.report.sentences import sentences
-from tests.analysis.invariants.closed_stack import Documents, closed, edge, one
+from tests.analysis.invariants.closed_stack import Documents, closed, edge, one, opened
 from tests.analysis.partner_stack import documents, partner
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,8 @@ STACK = stack()
 
 
 def said(comparison: Comparison) -> list[tuple[str, str]]:
-    return sorted((each.change.value, each.text) for each in sentences(comparison))
+    listed = [*sentences(comparison), *layer_sentences(comparison)]
+    return sorted((each.change.value, each.text) for each in listed)
 
 
 def both(before: Documents, after: Documents) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -137,6 +139,20 @@ def test_one_change_is_told_alike(change: Callable[[Documents], None]) -> None:
     change(after)
     near, whole = both(STACK, after)
     assert near == whole
+
+
+def test_a_neighbour_whose_authority_is_shared_is_told_of_too() -> None:
+    """p1 may call from anywhere: whoever p0's CA signs for now gets in at p1's host."""
+    before = copy.deepcopy(STACK)
+    for home in ("app0", "app1"):
+        one(before, "AuthorizationPolicy", "p1", home)["spec"]["rules"][0]["from"][0]["source"].pop("remoteIpBlocks")
+    before.remove(one(before, "NetworkSet", "p1"))
+    before.append(opened("istio-partners", "partners", ["0.0.0.0/0"], 8443, "ingress"))
+    after = copy.deepcopy(before)
+    neighbours_authority(after)
+    near, whole = both(before, after)
+    assert near == whole
+    assert any(text.startswith("another partner than p1 may now POST") for _, text in near)
 
 
 @settings(max_examples=12, deadline=None)

@@ -22,6 +22,7 @@ from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.table import Table, UnknownNameError, declared, narrowed
 from partner_mesh.analysis.topology import World
+from partner_mesh.analysis.unmodelled import unread
 from partner_mesh.report import reach_json
 from tests.analysis.strategies import worlds
 
@@ -199,11 +200,18 @@ def test_a_name_that_means_nobody_is_an_error_that_lists_who_there_is() -> None:
     [
         {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": "p"},
          "spec": {"endpointSelector": {}}},
-        {"apiVersion": "k8s.ovn.org/v1", "kind": "UserDefinedNetwork", "metadata": {"name": "p"},
-         "spec": {"topology": "Layer2", "layer2": {"role": "Primary"}}},
+        {"apiVersion": "k8s.ovn.org/v1", "kind": "EgressFirewall", "metadata": {"name": "p"}},
+        {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "metadata": {"name": "p"},
+         "spec": {"config": '{"type": "ovn-k8s-cni-overlay", "role": "primary"}'}},
     ],
 )  # fmt: skip
 def test_a_kind_of_policy_that_is_not_modelled_makes_what_it_touches_unknown(document: Any) -> None:
     reach = Reach(World(of_documents([deployment("a"), deployment("b"), document])))
     assert {each.verdict for each in reach.results().connections()} == {UNKNOWN}
     assert "not modelled" in reach.notes[0].text
+
+
+def test_what_nobody_was_let_read_may_refuse_everything() -> None:
+    documents = [deployment("a"), deployment("b"), unread("networking.k8s.io", "NetworkPolicy")]
+    reach = Reach(World(of_documents(documents)))
+    assert {each.verdict for each in reach.results().connections()} == {UNKNOWN}

@@ -105,8 +105,8 @@ def test_an_agreed_exception_counts_until_its_day(folder: Path) -> None:
     ("arguments", "said"),
     [
         ((), "name one of STACK"),
-        (("dev", "--format", "yaml"), "--format yaml"),
-        (("dev", "--fail-on", "never"), "--fail-on never"),
+        (("dev", "--format", "yaml"), "'yaml' is not one of 'text', 'json', 'markdown', 'html', 'sarif'"),
+        (("dev", "--fail-on", "never"), "'never' is not one of 'error', 'warning'"),
         (("--manifests", "/nowhere"), "no such file"),
         (("dev", "--suppressions", "/nowhere"), "no such file"),
         (("--certificates", "/nowhere"), "no such folder"),

@@ -127,8 +127,8 @@ def test_the_usual_room_leaves_a_comment_below_githubs_limit() -> None:
         (("--against", "no-such-revision"), "no git revision, no folder and no saved plan"),
         (("--against", "--output=x"), "not a revision"),
         (("--against", "cluster"), "needs --context"),
-        (("--against", "HEAD", "--format", "sarif"), "--format sarif"),
-        (("--against", "HEAD", "--fail-on", "sometimes"), "--fail-on sometimes"),
+        (("--against", "HEAD", "--format", "sarif"), "'sarif' is not one of 'text', 'json', 'markdown', 'html'"),
+        (("--against", "HEAD", "--fail-on", "sometimes"), "'sometimes' is not one of 'never', 'gained', 'lost', 'any'"),
     ],
 )
 def test_what_cannot_be_compared_is_status_2_and_one_sentence(

@@ -18,7 +18,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("verb", [["test"], ["up"], ["fidelity"]])
 def test_without_go_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, verb: list[str]) -> None:
-    monkeypatch.setattr("shutil.which", lambda program: None if program == "go" else f"/bin/{program}")
+    monkeypatch.setattr("shutil.which", lambda program, **_: None if program == "go" else f"/bin/{program}")
     result = run("lab", *verb, "dev", "--config-dir", str(ROOT))
     assert result.exit_code == 2
     assert "install Go" in result.output
@@ -44,7 +44,8 @@ def test_without_a_running_lab_the_verb_that_starts_one_is_named(
 
 
 def test_a_tier_that_cannot_run_here_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda program: None)
+    monkeypatch.setattr("shutil.which", lambda program, **_: None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     result = run("lab", "test", "dev", "--tier", "traffic", "--config-dir", str(ROOT))
     assert result.exit_code == 2
     assert "apt-get install -y iproute2 iptables nftables util-linux" in result.output

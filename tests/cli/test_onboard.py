@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from partner_mesh.cli.main import app
-from partner_mesh.cli.onboard import rendered
+from partner_mesh.cli.onboard import _Answers, rendered
 from partner_mesh.config.loader import load_stack
 from partner_mesh.specs.handover import sheet
 
@@ -104,3 +104,30 @@ def test_every_partner_of_both_stacks_has_a_sheet() -> None:
                 text = rendered(sheet(stack, partner), kind)
                 hosts = [entry.host for entry in partner.inbound] + [entry.host for entry in partner.outbound]
                 assert all(host in text for host in hosts)
+
+
+def test_mistakes_are_told_at_the_file_that_would_be_written(configuration: Path) -> None:
+    flags = [*FLAGS]
+    flags[flags.index("192.0.2.200/32")] = "0.0.0.0/0"
+    result = onboard(configuration, *flags)
+    assert result.exit_code == 2
+    assert f"{configuration / 'partners/dev/hooli.yaml'}:" in result.output
+    assert not (configuration / "partners/dev/hooli.yaml").exists()
+
+
+def test_on_a_terminal_paths_and_a_client_certificate_are_asked_for_and_may_be_left_out(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    answers = iter(["hooli-client", "/v1/pay", ""])
+
+    def prompt(question: str, **_: object) -> str:
+        asked.append(question)
+        return next(answers)
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    questions = _Answers(load_stack("dev", configuration), interactive=True)
+    assert questions.maybe("Secret's name", None) == "hooli-client"
+    assert questions.any("Path", None) == ["/v1/pay"]
+    assert questions.any("Path", ["/given"]) == ["/given"]
+    assert asked == ["Secret's name", "Path", "Path"]

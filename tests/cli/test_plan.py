@@ -14,6 +14,7 @@ from partner_mesh.cli import plan_report
 from partner_mesh.cli.main import app
 from partner_mesh.cli.output import MARKER, OutputError, replace_folder
 from partner_mesh.config.loader import load_stack
+from partner_mesh.specs import compile_stack
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,3 +176,21 @@ def test_lines_of_configuration_are_those_that_say_something(
     (tmp_path / "partners" / "2.yaml").write_text('name: "b"\nowner: y@example.com\n')
     (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  partner-mesh:partners: {partners}\n")
     assert dict(plan_report.configuration_lines("dev", tmp_path)) == expected
+
+
+def test_every_workload_of_the_mesh_is_shown_with_its_identity(planned: tuple[Path, Result]) -> None:
+    """The names that policies admit are those that some workload has, and each workload has one."""
+    out, result = planned
+    identities = json.loads((out / "dev" / "plan.json").read_text())["identities"]
+    assert identities["istio-egress/egress"] == "spiffe://cluster.local/ns/istio-egress/sa/egress"
+    assert "istio-egress/egress  spiffe://cluster.local/ns/istio-egress/sa/egress" in result.output
+    policies = [m for m in compile_stack(load_stack("dev", ROOT)) if m.kind == "AuthorizationPolicy"]
+    named = {
+        f"spiffe://{principal}"
+        for policy in policies
+        for rule in policy.body["spec"].get("rules", ())
+        for entry in rule.get("from", ())
+        for principal in entry["source"].get("principals", ())
+    }
+    assert named
+    assert named <= set(identities.values())

@@ -121,7 +121,7 @@ def test_declared_ports_leave_the_others_out(folder: Path) -> None:
         ([], "name one of STACK, --manifests DIR and --context NAME"),
         (["dev", "--manifests", "."], "name one of"),
         (["--manifests", "/nowhere"], "no such file or folder"),
-        (["--manifests", "FOLDER", "--format", "xml"], "--format xml"),
+        (["--manifests", "FOLDER", "--format", "xml"], "'xml' is not one of 'text', 'json', 'markdown', 'html'"),
         (["--manifests", "FOLDER", "--from", "nobody"], "nobody: no such endpoint"),
         (["--manifests", "FOLDER", "--port", "http"], "--port http"),
         (["--manifests", "FOLDER", "--port", "90-80"], "the lower one first"),
@@ -230,7 +230,7 @@ def test_calico_is_read_once_where_its_api_server_runs() -> None:
             return kinds
         return tier if "/tiers?" in path else {}
 
-    assert [each["apiVersion"] for each in read(fetch)] == ["projectcalico.org/v1"]
+    assert [each["apiVersion"] for each in read(fetch).documents] == ["projectcalico.org/v1"]
 
 
 def test_a_cluster_that_refuses_is_an_error_of_its_own() -> None:
@@ -238,4 +238,9 @@ def test_a_cluster_that_refuses_is_an_error_of_its_own() -> None:
         raise ClusterError(path)
 
     with pytest.raises(ClusterError):
-        list(read(fetch))
+        read(fetch)
+
+
+def test_of_a_stack_explain_names_the_file_and_line_of_the_configuration() -> None:
+    _, output = run("dev", "--from", "acme-mobile", "--to", "charging/charging-v1", "--port", "8080", "--explain")
+    assert "AuthorizationPolicy charging/acme-mobile.charging (partners/dev/acme-mobile.yaml:3)" in output

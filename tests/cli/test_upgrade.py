@@ -78,7 +78,7 @@ def test_a_dry_run_says_the_step_and_writes_nothing(folder: Path) -> None:
         (("next", "dev", "--to", "1-35-0"), "more than 2 minors"),
         (("next", "dev", "--to", "1-30-0"), "older than"),
         (("walk", "dev", "--to", "1-31-1"), "runs already"),
-        (("status", "dev", "--format", "xml"), "text or json"),
+        (("status", "dev", "--format", "xml"), "'xml' is not one of 'text', 'json'"),
         (("next", "nowhere"), "is not there"),
     ],
 )

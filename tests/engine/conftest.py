@@ -1,11 +1,14 @@
 """Tests on the real Pulumi engine. Without it they say so in the summary and do not run: nothing stands in for them."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -16,6 +19,8 @@ from lab.control_plane import ControlPlane, Ports
 from lab.process import Processes
 from lab.tools import Tools, are_built, tools
 from tests.engine.aws_echo import serve
+from tests.engine.deployment import program_path
+from tests.engine.eks import log_in
 
 # What the API server itself writes now and then, whoever uses it.
 _RESTLESS: Final = frozenset({"events", "events.events.k8s.io", "leases.coordination.k8s.io"})
@@ -45,10 +50,19 @@ class Cluster:
         return done.stdout
 
 
+@dataclass(frozen=True, slots=True)
+class Eks:
+    """A cluster of ours; `environment` is what leads the engine to it."""
+
+    cluster: Cluster
+    plane: ControlPlane
+    environment: Mapping[str, str]
+
+
 def _missing(item: pytest.Item) -> str | None:
     if shutil.which("pulumi") is None:
         return "the engine tests did not run: the Pulumi CLI is not on PATH (docs/how-to/deploy.md)"
-    if "cluster" in getattr(item, "fixturenames", ()) and not are_built():
+    if {"cluster", "eks"} & set(getattr(item, "fixturenames", ())) and not are_built():
         return "this engine test did not run: the API server is not built yet (make lab builds it)"
     return None
 
@@ -67,19 +81,48 @@ def aws() -> Iterator[dict[str, str]]:
     server.stop(grace=None)
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A bare API server: etcd, kube-apiserver, the controller that empties namespaces, and Istio's CRDs. No node."""
-    directory = tmp_path_factory.mktemp("cluster")
+@contextmanager
+def _control_plane(directory: Path) -> Iterator[tuple[Cluster, ControlPlane]]:
+    """etcd, kube-apiserver, and the controllers that empty namespaces and follow owners. No node."""
     programs = tools()
     with Processes(directory / "logs") as processes:
         plane = ControlPlane(programs, processes, directory, Ports.free())
         plane.start()
         plane.start_controller_manager("namespace-controller,garbage-collector-controller")
         api = plane.api()
-        definitions = [document for document in yaml.safe_load_all(programs.crds.read_text()) if document]
-        for definition in definitions:
-            api.apply(definition)
-        api.wait_established(definitions)
-        yield Cluster(programs, plane.kubeconfig, api)
+        yield Cluster(programs, plane.kubeconfig, api), plane
         api.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Somebody's cluster: a bare API server that has Istio's kinds."""
+    with _control_plane(tmp_path_factory.mktemp("cluster")) as (bare, _):
+        definitions = istio_definitions(bare.tools)
+        for definition in definitions:
+            bare.api.apply(definition)
+        bare.api.wait_established(definitions)
+        yield bare
+
+
+@pytest.fixture(scope="session")
+def eks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eks]:
+    """A real API server where the echoing provider says that EKS is, and an `aws` that logs in to it."""
+    directory = tmp_path_factory.mktemp("eks")
+    with _control_plane(directory / "cluster") as (bare, plane):
+        log_in(directory / "bin", plane.pki)
+        authority = b64encode((plane.pki / "ca.crt").read_bytes()).decode()
+        account = StandIn(eks_endpoint=f"https://127.0.0.1:{plane.ports.api}", eks_ca=authority)
+        server, port = serve(account)
+        environment = {
+            "PULUMI_DEBUG_PROVIDERS": f"aws:{port}",
+            "AWS_REGION": account.region,
+            "PATH": f"{directory / 'bin'}{os.pathsep}{program_path()}",
+        }
+        yield Eks(bare, plane, environment)
+        server.stop(grace=None)
+
+
+def istio_definitions(programs: Tools) -> list[Any]:
+    """Istio's kinds, as its chart has them."""
+    return [document for document in yaml.load_all(programs.crds.read_text(), Loader=yaml.CSafeLoader) if document]

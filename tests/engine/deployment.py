@@ -1,5 +1,6 @@
 """The program in a folder of its own under the real engine: what it did, as data."""
 
+import json
 import os
 import re
 import shutil
@@ -59,6 +60,12 @@ class Deployment:
 
     directory: Path
     _stack: automation.Stack
+    _options: automation.LocalWorkspaceOptions
+
+    def beside(self, stack: str) -> "Deployment":
+        """One more stack of the same program in the same backend."""
+        made = automation.create_stack(stack, work_dir=str(self.directory), opts=self._options)
+        return Deployment(self.directory, made, self._options)
 
     def preview(self, policy_pack: Path | None = None) -> Outcome:
         packs = None if policy_pack is None else [str(policy_pack)]
@@ -71,11 +78,34 @@ class Deployment:
         left_out = None if without is None else [without]
         return _outcome(lambda heard: self._stack.up(on_event=heard, exclude=left_out, exclude_dependents=True))
 
+    def refresh(self) -> Outcome:
+        return _outcome(lambda heard: self._stack.refresh(on_event=heard))
+
     def destroy(self) -> Outcome:
         return _outcome(lambda heard: self._stack.destroy(on_event=heard))
 
+    def refused_destroy(self) -> str:
+        """The engine's words on a destroy that must not be carried out."""
+        try:
+            self.destroy()
+        except automation.CommandError as error:
+            return str(error)
+        raise AssertionError("the stack was destroyed")
+
+    def state(self) -> str:
+        """The stack's whole state as the backend keeps it."""
+        return json.dumps(self._stack.export_stack().deployment)
+
     def outputs(self) -> Mapping[str, object]:
         return {name: output.value for name, output in self._stack.outputs().items()}
+
+
+def assert_only(outcome: Outcome, operation: str) -> None:
+    """Every step was that operation, there were some, and the engine had nothing to remark."""
+    others = {urn: what for urn, what in outcome.steps.items() if what != operation}
+    assert others == {}, others
+    assert outcome.steps
+    assert outcome.diagnostics == [], outcome.diagnostics
 
 
 def deployment(directory: Path, stack: str, files: Sequence[Path], environment: Mapping[str, str]) -> Deployment:
@@ -91,11 +121,16 @@ def deployment(directory: Path, stack: str, files: Sequence[Path], environment: 
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "only for this test",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": program_path(),
         **environment,
     }
     options = automation.LocalWorkspaceOptions(work_dir=str(program), env_vars=own)
-    return Deployment(program, automation.create_stack(stack, work_dir=str(program), opts=options))
+    return Deployment(program, automation.create_stack(stack, work_dir=str(program), opts=options), options)
+
+
+def program_path() -> str:
+    """PATH with this environment's programs first."""
+    return f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from components.program import deploy
 from components.recording import record
 from partner_mesh.config.loader import load_stack
 from tests.engine.conftest import Cluster
-from tests.engine.deployment import Outcome, deployment
+from tests.engine.deployment import assert_only, deployment
 
 pytestmark = pytest.mark.engine
 
@@ -57,10 +57,3 @@ def test_a_stack_comes_up_stays_as_it_is_takes_a_partner_in_lets_it_go_and_leave
     gone = stack.destroy()
     assert_only(gone, "delete")
     assert cluster.versions() == before
-
-
-def assert_only(outcome: Outcome, operation: str) -> None:
-    """Every step was that operation, there were some, and the engine had nothing to remark."""
-    assert outcome.by_operation() == {operation: len(outcome.steps)}
-    assert outcome.steps
-    assert outcome.diagnostics == []

@@ -41,7 +41,11 @@ def without_headers_removed(spec: dict[str, Any]) -> None:
 
 FAULTS = {
     "an exportTo dropped": Fault(
-        "ServiceEntry", "istio-egress", "acme-mobile-api", lambda s: s.pop("exportTo"), "outward caller", "api.acme"
+        "VirtualService", "istio-egress", "acme-mobile-api.capture", lambda s: s.pop("exportTo"), "outward", "api.acme"
+    ),
+    "a host exported to all": Fault(
+        "ServiceEntry", "istio-egress", "payline-api", lambda s: s.update(exportTo=["*"]),
+        "mesh: around the egress gateway", "api.payline",
     ),
     "an address widened": Fault(
         "AuthorizationPolicy", "charging", "acme-mobile.charging",

@@ -39,10 +39,12 @@ def test_only_the_address_differs_from_the_partners_own_policy() -> None:
         assert mine["from"][0]["source"].items() <= rule["from"][0]["source"].items()
 
 
-def test_our_host_leads_to_the_gateways_service_and_is_told_to_the_caller_only() -> None:
+def test_our_host_leads_to_the_gateways_service_and_its_capture_is_told_to_the_caller_only() -> None:
     entry = next(m for m in loop().objects if m.kind == "ServiceEntry").body["spec"]
     assert entry["endpoints"] == [{"address": "partners.istio-partners.svc.cluster.local"}]
-    assert entry["exportTo"] == [".", "charging"]
+    assert entry["exportTo"] == ["."]
+    capture = next(m for m in loop().objects if m.name.endswith(".capture")).body["spec"]
+    assert capture["exportTo"] == ["charging"]
     rule = next(m for m in loop().objects if m.kind == "DestinationRule").body["spec"]
     tls = rule["trafficPolicy"]["portLevelSettings"][0]["tls"]
     assert (tls["mode"], tls["credentialName"], rule["exportTo"]) == ("MUTUAL", loop().credential, ["."])
@@ -52,6 +54,12 @@ def test_the_job_has_the_applications_identity_but_not_its_labels() -> None:
     template = job(loop(), dev.stack(), "curl").body["spec"]["template"]
     assert template["spec"]["serviceAccountName"] == "charging"
     assert "app" not in template["metadata"]["labels"]
+
+
+def test_the_job_goes_to_its_applications_nodes_as_admission_asks_of_every_pod() -> None:
+    spec = job(loop(), dev.stack(), "curl").body["spec"]["template"]["spec"]
+    assert spec["nodeSelector"] == {"dedicated": "billing"}
+    assert [(each["key"], each["value"]) for each in spec["tolerations"]] == [("dedicated", "billing")]
 
 
 @pytest.mark.parametrize(
@@ -107,4 +115,7 @@ def test_the_loop_works_and_nothing_else_does(dev_lab: Lab, lab_tools: Tools) ->
     documents = stacks.documents(lab_tools, dev.compiled())
     found = [f for test in hairpin.tests(dev_lab, dev.stack(), documents, "acme-mobile") for f in test.findings()]
     assert [f.text() for f in found if not f.passed] == []
-    assert len(found) == 12
+    assert len(found) == 14
+    assert [f.sentence.partition(": ")[2] for f in found[-2:]] == [
+        "The Job for a real cluster ends well.", "The Job fails once the policy that admits it is gone."
+    ]  # fmt: skip

@@ -1,16 +1,21 @@
 """A probe put in the analyser's terms: who it is by certificate and address, where it goes, and what is said of it."""
 
+import copy
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from lab import stack as stacks
-from lab.judge import Judge, normalised
+from lab import traffic
+from lab.fidelity import GROUPS
+from lab.judge import Judge, _fits, normalised
 from lab.players import players
 from lab.probe import ClientCertificate, Observation, Probe, Token
 from lab.world import world
 from partner_mesh.analysis.layers import Verdict
+from partner_mesh.config.loader import load_stack
+from partner_mesh.specs import compile_stack
 from tests.lab import dev
 
 HOST = "acme.partners.dev.example.com"
@@ -19,9 +24,7 @@ OTHER = "payline.partners.dev.example.com"
 
 @cache
 def judge() -> Judge:
-    return Judge(
-        [d for d in stacks.judged(dev.compiled()) if d["kind"] not in {"SecurityGroup", "SecurityGroupPolicy"}]
-    )
+    return Judge([d for d in stacks.judged(dev.compiled()) if d["kind"] not in GROUPS])
 
 
 @cache
@@ -86,6 +89,60 @@ def test_a_token_counts_if_its_issuer_signed_it_for_us_and_its_claims_fit() -> N
     ]  # fmt: skip
     assert judge().expected(scenario.probe).verdict is Verdict.ALLOWED
     assert {judge().expected(replace(scenario.probe, token=each)).verdict for each in wrong} == {Verdict.DENIED}
+
+
+@pytest.mark.parametrize(("address", "verdict"), [("192.0.2.254", Verdict.DENIED), ("203.0.113.65", Verdict.ALLOWED)])
+def test_where_the_mesh_admits_any_address_packets_still_decide_address_by_address(
+    address: str, verdict: Verdict
+) -> None:
+    documents = copy.deepcopy([d for d in stacks.judged(dev.compiled()) if d["kind"] not in GROUPS])
+    named = {"name": "acme-mobile.charging", "namespace": "charging"}
+    for document in documents:
+        if document["kind"] == "AuthorizationPolicy" and document["metadata"].items() >= named.items():
+            for rule in document["spec"]["rules"]:
+                rule["from"][0]["source"]["remoteIpBlocks"] = ["0.0.0.0/0"]
+    assert Judge(documents).expected(replace(right(), address=address)).verdict is verdict
+
+
+@cache
+def prod() -> tuple[Judge, dict[str, Probe]]:
+    """Of the stack with two web applications: its judge, and a request with a good token to each protected host."""
+    compiled = compile_stack(load_stack("prod", dev.ROOT))
+    documents = stacks.objects(compiled)
+    found = traffic.scenarios(load_stack("prod", dev.ROOT), documents)
+    judge = Judge([d for d in documents if d["kind"] not in GROUPS])
+    return judge, {s.probe.host: s.probe for s in found if s.kind == "web" and s.probe.token is not None}
+
+
+@pytest.mark.parametrize("group", ["support", "partner-admins", "buyers"])
+def test_any_of_the_values_that_a_claim_may_have_lets_in(group: str) -> None:
+    judge, right = prod()
+    token = right["portal.example.com"].token
+    assert token is not None
+    asked = replace(right["portal.example.com"], token=replace(token, claims={"group": group}))
+    assert judge.expected(asked).verdict is (Verdict.DENIED if group == "buyers" else Verdict.ALLOWED)
+
+
+def test_a_token_for_another_application_is_refused_even_where_none_is_needed() -> None:
+    judge, right = prod()
+    public = replace(right["pay.example.com"], method="GET", path="/", token=None)
+    other = replace(public, token=right["portal.example.com"].token)
+    assert [judge.expected(each).verdict for each in (public, other)] == [Verdict.ALLOWED, Verdict.DENIED]
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "fits"),
+    [
+        ("ab", "ab", True),
+        ("ab", "a", False),
+        ("ab", "a*", True),
+        ("ab", "*b", True),
+        ("ab", "*", True),
+        ("", "*", False),
+    ],
+)
+def test_values_fit_as_authorization_policies_match_them(value: str, pattern: str, fits: bool) -> None:
+    assert _fits(value, pattern) is fits
 
 
 def test_an_observation_agrees_only_with_its_own_verdict() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lab import netns
-from lab.faults import CASES, played
+from lab.cases import played
+from lab.faults import CASES
 from lab.ground import Ground
 from lab.tools import Tools
 from partner_mesh.config.loader import load_stack

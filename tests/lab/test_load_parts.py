@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab import stack as stacks
-from lab.drive import callers
-from lab.faults import CASES, Effect, Observed, Outcome, _observed
+from lab.cases import Effect, Observed, Outcome, _observed
+from lab.drive import callers, streams
+from lab.faults import CASES, watching_again
 from lab.ground import Ground, differences, seconds_of
 from lab.load import Spec, Stream, run
 from lab.load_report import table
-from lab.probe import Probe
+from lab.probe import Probe, Protocol
 from lab.records import Figures, Record
+from lab.servers import Servers
 from partner_mesh.config.loader import load_stack
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs import compile_stack
@@ -33,11 +37,25 @@ def ground(stack: Stack) -> Ground:
     return Ground(stack, None, None, documents, callers(stack, documents), {}, "acme-mobile", "payline")  # type: ignore[arg-type]  # no lab is asked
 
 
-def test_every_http_entry_of_every_partner_calls_in_both_directions(ground: Ground) -> None:
-    assert {(c.partner, c.direction) for c in ground.callers} == {
-        ("acme-mobile", "in"), ("globex-telecom", "in"), ("initech-ledger", "in"), ("payline", "in"),
-        ("acme-mobile", "out"), ("globex-telecom", "out"), ("google-apis", "out"), ("payline", "out"),
+def test_every_entry_of_every_partner_calls_in_both_directions_in_its_own_protocol(ground: Ground) -> None:
+    assert {(c.partner, c.direction, c.probe.protocol) for c in ground.callers} == {
+        ("acme-mobile", "in", "http"), ("globex-telecom", "in", "http"), ("initech-ledger", "in", "http"),
+        ("payline", "in", "http"), ("northwind-sms", "in", "tcp"),
+        ("acme-mobile", "out", "http"), ("globex-telecom", "out", "http"), ("globex-telecom", "out", "tcp"),
+        ("google-apis", "out", "http"), ("payline", "out", "http"), ("sentinel-fraud", "out", "h2"),
     }  # fmt: skip
+
+
+def test_a_caller_keeps_one_connection_and_opens_fresh_ones_but_http2_only_opens(ground: Ground) -> None:
+    class Certificates:
+        def certificate(self, certificate: object, file: str) -> str:
+            return file
+
+    found = streams(Certificates(), {}, ground.callers)  # type: ignore[arg-type]  # nothing else of a lab is asked
+    kept: dict[str, set[bool]] = {}
+    for stream in found:
+        kept.setdefault(stream.probe.protocol, set()).add(stream.reuse)
+    assert kept == {"http": {True, False}, "tcp": {True, False}, "h2": {False}}
 
 
 def test_a_partner_that_goes_takes_only_objects_with_its_own_label(ground: Ground) -> None:
@@ -46,10 +64,11 @@ def test_a_partner_that_goes_takes_only_objects_with_its_own_label(ground: Groun
     assert {d["metadata"]["labels"]["partner-mesh.dev/partner"] for d in gone} == {"payline"}
 
 
-def test_the_caller_whose_address_is_withdrawn_was_permitted_and_is_no_longer(ground: Ground) -> None:
-    address = ipaddress.ip_address(ground.withdrawn().probe.address or "")
-    written = [d for d in ground.narrowed() if d["kind"] == "AuthorizationPolicy"]
-    restored = [d for d in ground.before_narrowing() if d["kind"] == "AuthorizationPolicy"]
+@pytest.mark.parametrize("partner", ["acme-mobile", "northwind-sms"])
+def test_the_caller_whose_address_is_withdrawn_was_permitted_and_is_no_longer(ground: Ground, partner: str) -> None:
+    address = ipaddress.ip_address(ground.withdrawn(partner).probe.address or "")
+    written = [d for d in ground.narrowed(partner) if d["kind"] == "AuthorizationPolicy"]
+    restored = [d for d in ground.before_narrowing(partner) if d["kind"] == "AuthorizationPolicy"]
 
     def blocks(documents: list[dict[str, object]]) -> list[str]:
         text = json.dumps(documents)
@@ -85,6 +104,19 @@ def test_durations_in_seconds(text: str, seconds: float) -> None:
 
 def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+@given(st.floats(0.0, 120.0), st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12))
+def test_no_run_of_client_gos_back_off_waits_longer_after_an_outage_than_its_bound(
+    outage: float, chances: list[float]
+) -> None:
+    at, base = 0.0, 0.8
+    for chance in chances:
+        at += base * (1 + chance)
+        if at >= outage:
+            break
+        base = min(base * 2, 30.0)
+    assert at - outage <= watching_again(outage) + 1e-9
 
 
 PROBE = Probe("outside", "x", 443, "x")
@@ -171,6 +203,60 @@ def test_a_connection_that_the_server_closes_between_requests_costs_no_request(
 
 async def _finished(state: object) -> None:
     state.finish = True  # type: ignore[attr-defined]  # the run's own state
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "h2"])
+def test_a_caller_of_another_protocol_gets_its_answers(
+    protocol: Protocol, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lab.load._listen", _finished)
+
+    async def both() -> list[Record]:
+        servers, begun = Servers(), []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            begun.append(writer)
+            await servers._serve(reader, writer, "here", 1)
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        monkeypatch.setattr("lab.client.inside", lambda _: __import__("contextlib").nullcontext())
+        probe = Probe("outside", "x", port, "x", protocol=protocol)
+        spec = Spec((Stream("one", probe, reuse=protocol == "tcp", address="127.0.0.1"),), 200, 6, str(tmp_path))
+        async with listening:
+            records = await run(spec)
+        assert len(begun) == (1 if protocol == "tcp" else len(records))
+        return records
+
+    assert {record.status for record in asyncio.run(both())} == {200}
+
+
+def test_a_line_whose_session_is_cut_is_sent_once_more_and_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lab.load._listen", _finished)
+    monkeypatch.setattr("lab.client.inside", lambda _: __import__("contextlib").nullcontext())
+
+    async def cut_at_the_third() -> list[Record]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for _ in range(2):
+                await reader.readline()
+                writer.write(b"{}\n")
+            await reader.readline()
+            writer.transport.abort()
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        probe = Probe("outside", "x", listening.sockets[0].getsockname()[1], "x", protocol="tcp")
+        async with listening:
+            return await run(Spec((Stream("one", probe, reuse=True, address="127.0.0.1"),), 200, 8, str(tmp_path)))
+
+    records = asyncio.run(cut_at_the_third())
+    assert {record.status for record in records} == {200}
+    repeated = Figures.of(records).repeated
+    assert 0 < repeated < len(records)
+    figures = Figures.of(records)
+    told = table([Outcome("x", "It happens", figures, (), (), 1.0, 1.0)])
+    assert f"{repeated} lines of TCP sessions were sent again" in told
 
 
 def test_a_server_that_is_not_there_is_a_loss_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

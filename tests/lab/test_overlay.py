@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.overlay import ALLOWED, overlay, touched
+from lab.verdict import adapted
 from tests.lab import fixture
 
 ISTIOD = {
@@ -118,3 +119,20 @@ def test_a_change_that_the_table_does_not_name_is_seen(index: int, value: str) -
 def test_a_removed_object_is_seen() -> None:
     before = stack()
     assert [t.reason for t in touched(before, before[1:])] == [None]
+
+
+def test_a_sentence_and_a_line_a_change_show_what_the_overlay_does() -> None:
+    found = adapted([dict(document) for document in stack()])
+    assert found.passed
+    assert found.sentence.startswith(f"The lab changes 7 fields in 7 of {len(stack())} objects and adds ")
+    assert (
+        "ConfigMap istio-system/istio-1-31-1 data.mesh: the mesh without Prometheus metrics: upstream Envoy has no "
+        "istio.stats filter"
+    ) in found.details
+
+
+def test_a_change_that_the_table_does_not_name_fails_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.verdict.overlay", lambda documents: overlay(documents)[1:])
+    found = adapted([dict(document) for document in stack()])
+    assert not found.passed
+    assert "Deployment istio-system/istiod-1-31-1: not in its table" in found.details

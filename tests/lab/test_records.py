@@ -41,6 +41,7 @@ def test_figures_count_what_got_no_answer_of_200_with_its_reason() -> None:
     figures = Figures.of(several)
     assert (figures.requests, figures.lost, figures.p50, figures.longest) == (4, 2, 4.0, 10.0)
     assert figures.reasons == {"status 503": 1, "Connection reset by peer": 1}
+    assert Figures.of(several[2:3], ["payline in"]).reasons == {"status 503, payline in": 1}
 
 
 def test_figures_of_nothing_are_zero() -> None:

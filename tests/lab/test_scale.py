@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import LabError
 from lab.crowd import crowd
+from lab.drive import callers
+from lab.kubelet import cores
 from lab.scale import SHAPES, Shape, Size, is_shard, parted
 from lab.scale_report import misses, table
 from partner_mesh.config.loader import load_stack
@@ -105,3 +108,27 @@ def test_a_goal_that_is_missed_is_said_below_the_table(size: Size, missed: list[
 
 def test_no_row_is_measured_twice() -> None:
     assert len(set(SHAPES)) == len(SHAPES)
+
+
+def test_everybody_in_a_crowd_calls_us_and_is_called(stack: Stack) -> None:
+    config = crowd(stack, 12, enforce_at="sidecar")
+    documents = [manifest.document() for manifest in compile_stack(config).manifests]
+    documents += [dict(d) for d in compile_stack(config).inventory]
+    names = [partner.name for partner in config.partners]
+    found = callers(config, documents)
+    assert [c.partner for c in found if c.direction == "in"] == names
+    assert [(c.partner, c.probe.to) for c in found if c.direction == "out"] == [
+        (partner.name, partner.outbound[0].host) for partner in config.partners
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("2000m", "2"), ("1500m", "2"), ("100m", "1"), ("2", "2"), ("0.5", "1")]
+)
+def test_a_container_counts_its_cpu_limit_in_whole_cores(limit: str, expected: str) -> None:
+    assert cores({"resources": {"limits": {"cpu": limit}}}, node=16) == expected
+
+
+@pytest.mark.parametrize("container", [{}, {"resources": {}}, {"resources": {"limits": {"memory": "1Gi"}}}])
+def test_a_container_without_a_cpu_limit_counts_the_nodes_cores(container: dict[str, Any]) -> None:
+    assert cores(container, node=16) == "16"

@@ -96,11 +96,49 @@ def test_a_lab_that_does_not_run_is_not_found(monkeypatch: pytest.MonkeyPatch, t
         home.the_one("dead")
 
 
-def test_missing_programs_are_named_with_the_line_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda program: None if program in {"nft", "nsenter"} else f"/bin/{program}")
-    assert netns.refusal() == "programs are missing; install them: apt-get install -y nftables util-linux"
+@pytest.mark.parametrize(
+    ("user", "missing", "packages"),
+    [
+        (0, {"nft", "nsenter"}, "nftables util-linux"),
+        (0, {"newgidmap", "ip"}, "iproute2"),
+        (1000, {"newgidmap", "ip"}, "iproute2 uidmap"),
+    ],
+)
+def test_missing_programs_are_named_with_the_line_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch, user: int, missing: set[str], packages: str
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("shutil.which", lambda program, **_: None if program in missing else f"/bin/{program}")
+    assert netns.refusal() == f"programs are missing; install them: apt-get install -y {packages}"
     with pytest.raises(LabError, match="the data plane cannot run"):
         netns.require()
+
+
+@pytest.mark.parametrize(
+    ("user", "remedy"), [(0, "--cap-add SYS_ADMIN --cap-add NET_ADMIN"), (1000, "usermod --add-subuids")]
+)
+def test_a_kernel_that_says_no_is_quoted_with_what_whoever_asks_can_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int, remedy: str
+) -> None:
+    unshare = tmp_path / "unshare"
+    unshare.write_text("#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2; exit 1\n")
+    unshare.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("shutil.which", lambda program, **_: f"/bin/{program}")
+    said = netns.refusal() or ""
+    assert "unshare failed: Operation not permitted" in said
+    assert remedy in said
+    assert "lab test --tier apply" in said
+
+
+@pytest.mark.parametrize(("user", "joined"), [(0, False), (1000, True)])
+def test_who_is_not_root_opens_and_enters_a_user_namespace_with_more_than_one_group(
+    monkeypatch: pytest.MonkeyPatch, user: int, joined: bool
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert ("--map-auto" in netns.isolated(["true"])) is joined
+    assert ("--user" in netns.entered("7")) is joined
 
 
 def test_a_report_shows_the_table_and_every_difference_and_how_to_make_it_again() -> None:
@@ -111,9 +149,10 @@ def test_a_report_shows_the_table_and_every_difference_and_how_to_make_it_again(
     unknown = replace(same, expected=replace(allowed, verdict=Verdict.UNKNOWN))
     run = Run("dev", 7, (same, different, unknown))
     assert run.different == [different]
-    for text in (run.text(), run.markdown()):
+    for text in (run.text(), run.markdown("docs/x.md")):
         assert "partner-mesh lab fidelity dev --probes 3 --seed 7" in text
         assert "expected: allowed to x/y" in text
         assert "observed: 403" in text
         assert "1 times unknown" in text
-    assert "| partner | 3 | 1 | 0 | 1 | 1 |" in run.markdown()
+    assert "--seed 7 --write docs/x.md`" in run.markdown("docs/x.md")
+    assert "| partner | 3 | 1 | 0 | 1 | 1 |" in run.markdown("docs/x.md")

@@ -230,6 +230,12 @@ def test_a_namespace_without_default_deny_is_named(policies: list[Resource]) -> 
     assert not list(rule.check([namespace("a"), deny("a", "Ingress", "Egress")]))
 
 
+def test_a_controllers_namespace_is_left_to_its_chart_and_no_other_is() -> None:
+    rule = STACK_RULES["closed-namespaces"]
+    judged = [namespace(name) for name in ("istio-system", "tigera-operator", "external-secrets", "charging")]
+    assert [name for name, _ in rule.check(judged)] == ["charging"]
+
+
 def balancer(kind: str) -> Resource:
     return Resource("aws:lb/loadBalancer:LoadBalancer", kind, {"loadBalancerType": kind})
 

@@ -66,6 +66,7 @@ OPA = {
     "ports": {"grpc": {"port": 9191, "protocol": "grpc"}, "http": 8181},
     "callers": ["charging"],
 }
+PROMETHEUS_OUTSIDE = ("federation", "remote-write", "object-storage", "allow-prometheus")
 AUTHENTICATION = ("RequestAuthentication", "AuthorizationPolicy")
 
 SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
@@ -308,6 +309,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *_application("charging")(compiled),
             *(d for d in _application("checkout")(compiled) if d["kind"] != "DestinationRule"),
             *(d for d in compiled.security_groups if d["metadata"]["name"] in WAYPOINTS),
+            *(d for d in compiled.inventory if d["metadata"]["name"] == "waypoint"),
         ],
     ),
     "two-clusters": (
@@ -322,6 +324,7 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             *(chart for chart in _charts(compiled) if chart["release"] == "istio-eastwest/eastwest"),
             *(c["values"]["global"] for c in _charts(compiled) if "istiod" in c["release"]),
             *(d for d in compiled.security_groups if d["metadata"]["name"] in ("gateway-eastwest", "app-checkout")),
+            *(d for d in compiled.inventory if d["metadata"]["name"] == "eastwest"),
         ],
     ),
     "gateway-api": (
@@ -336,6 +339,23 @@ SCENARIOS: dict[str, tuple[Callable[[], Stack], Show]] = {
             ),
         ),
         lambda compiled: _documents(m for m in compiled if m.api_version.startswith("gateway.networking.k8s.io")),
+    ),
+    "prometheus-outside": (
+        lambda: loaded(
+            observability={
+                "prometheus": {
+                    "federation": {"ranges": ["10.9.0.0/24"]},
+                    "remoteWrite": {"url": "https://m.example.com:8443", "port": 8443, "ranges": ["192.0.2.0/24"]},
+                    "thanos": True,
+                    "thanosRanges": ["198.51.100.0/24"],
+                }
+            }
+        ),
+        lambda compiled: [
+            *_documents(m for m in compiled if m.name in PROMETHEUS_OUTSIDE),
+            *(chart["values"]["prometheus"] for chart in _charts(compiled) if "/prometheus" in chart["release"]),
+            *(d for d in compiled.security_groups if d["metadata"]["name"] == "nodes"),
+        ],
     ),
     "guest": (
         lambda: loaded(**foreign(), applications=_shared_nodes()),

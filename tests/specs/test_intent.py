@@ -4,6 +4,7 @@ Both are asked the same concrete requests. The oracle below reads the configurat
 compiler or the analyser.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,7 +19,8 @@ from partner_mesh.analysis.table import Table
 from partner_mesh.config.partner import Inbound
 from partner_mesh.config.stack import Stack
 from partner_mesh.specs import compile_stack
-from tests.strategies import APPLICATIONS, METHODS, PARTNERS, stacks
+from tests.strategies import APPLICATIONS, METHODS, PARTNERS, platform, stacks
+from tests.strategies import stack as stack_of
 
 PATHS = (
     "/v1/status",
@@ -31,6 +33,8 @@ PATHS = (
     "/v1/callbacks",
 )
 WEB_PATHS = tuple(f"/{name}{tail}" for name in APPLICATIONS for tail in ("", "/7", "/static/a/b", "/7/8"))
+VERSIONS = ("", "1", "2")  # of the header x-api-version; "" for a request without it
+ALIAS = "partners.internal"
 Fact = tuple[str, ...]  # who, whom, and what: ("acme-mobile", "charging", "in0.acme…", "POST", "/v1/status")
 
 
@@ -53,19 +57,30 @@ def configured(stack: Stack) -> set[Fact]:
     return {*_inbound(stack), *_outbound(stack), *_web(stack), *_callers(stack)}
 
 
+def _requests(entry: Inbound) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each asked request with the application that the first route which takes it leads to."""
+    for version in VERSIONS:
+        sent = {"x-api-version": version} if version else {}
+        taken: set[tuple[str, str]] = set()
+        for route in entry.routes:
+            if all(sent.get(header) == value for header, value in route.headers.items()):
+                asked = set(some(route.methods, [route.path or "/{**}"], PATHS)) - taken
+                taken |= asked
+                for request in asked:
+                    yield str(route.to).partition(":")[0], (version, *request)
+
+
 def _inbound(stack: Stack) -> Iterator[Fact]:
     ours = stack.platform.cluster.kind == "eks"  # our load balancers have IPv4 addresses only
     for partner in stack.partners:
         for entry in partner.inbound:
             if ours and not entry.any_source and all(":" in str(each) for each in entry.source_ranges):
                 continue
-            for route in entry.routes:
-                target = str(route.to).partition(":")[0]
-                if entry.protocol == "tcp":
-                    yield "partner", partner.name, target, "tcp"
-                    continue
-                for request in some(route.methods, [route.path or "/{**}"], PATHS):
-                    yield "partner", partner.name, target, entry.host, *request
+            if entry.protocol == "tcp":
+                yield from (("partner", partner.name, str(each.to).partition(":")[0], "tcp") for each in entry.routes)
+                continue
+            for target, request in _requests(entry):
+                yield "partner", partner.name, target, entry.host, *request
 
 
 def _outbound(stack: Stack) -> Iterator[Fact]:
@@ -77,6 +92,8 @@ def _outbound(stack: Stack) -> Iterator[Fact]:
                     continue
                 for request in some(entry.methods, entry.paths, PATHS):
                     yield "out", caller, entry.host, *request
+                    if entry.alias is not None:
+                        yield "out", caller, entry.host, entry.alias.prefix, *request
 
 
 def _web(stack: Stack) -> Iterator[Fact]:
@@ -125,10 +142,10 @@ def _facts(each: Connection, owners: dict[Workload, str], stack: Stack) -> Itera
         if http is None:
             yield *_caller(source, stack, "tcp"), target, "tcp"
             return
-        for host in hosts:
+        for host, version in itertools.product(hosts, VERSIONS):
             for method, path in some((), (), PATHS):
-                if http.accepts(host, method, path):
-                    yield *_caller(source, stack, host), target, host, method, path
+                if accepts(http, host, method, path, version):
+                    yield *_caller(source, stack, host), target, host, version, method, path
         for method, path in some((), (), WEB_PATHS):
             if http.accepts("pay.example.com", method, path):
                 yield "web", source.name, target, method, path
@@ -141,8 +158,32 @@ def _facts(each: Connection, owners: dict[Workload, str], stack: Stack) -> Itera
             for method, path in some((), (), PATHS):
                 if each.http.accepts(destination.name, method, path):  # type: ignore[attr-defined] # mesh brings HttpSet
                     yield "out", caller, destination.name, method, path
+                for prefix in _prefixes(stack):
+                    if each.http.accepts(ALIAS, method, f"{prefix}{path[1:]}"):  # type: ignore[attr-defined] # as above
+                        yield "out", caller, destination.name, prefix, method, path
         elif target in APPLICATIONS and target != caller:
             yield from _inside(each, caller, target, stack)
+
+
+def _prefixes(stack: Stack) -> list[str]:
+    """Where any partner's alias begins; one that leads to another partner's host is a fact too many."""
+    entries = (entry for partner in stack.partners for entry in partner.outbound)
+    return [entry.alias.prefix for entry in entries if entry.alias is not None]
+
+
+def accepts(http: Any, host: str, method: str, path: str, version: str) -> bool:
+    """Whether a request with this header (none where it is empty) belongs to a set."""
+    return any(
+        host in box.hosts
+        and method in box.methods
+        and path in box.paths
+        and all(
+            (each.value == version) is each.holds
+            for each in box.conditions
+            if each.subject == "request.headers[x-api-version]"
+        )
+        for box in http.boxes
+    )
 
 
 def _caller(source: Partner | Client, stack: Stack, wanted: str) -> tuple[str, str]:
@@ -156,9 +197,8 @@ def _caller(source: Partner | Client, stack: Stack, wanted: str) -> tuple[str, s
 
 
 def _from(entry: Inbound, source: Client) -> bool:
-    """Whether an entry's own file lets these addresses in; another entry of the partner may name others."""
-    ranges = AddressSet.union(AddressSet.of(str(each)) for each in entry.source_ranges)
-    return entry.any_source or source.addresses <= ranges
+    """Whether an entry lets these addresses in that are none of the partner's: of the family that no file names."""
+    return entry.any_source and not source.addresses & AddressSet.V4
 
 
 def _inside(each: Connection, caller: str, target: str, stack: Stack) -> Iterator[Fact]:
@@ -194,3 +234,29 @@ def test_the_oracle_tells_patterns_apart() -> None:
     assert not matches("/a/{*}/b", "/a/1/2/b")
     assert matches("/a/{*}/b/{**}", "/a/1/b/c/d")
     assert set(PARTNERS).isdisjoint(APPLICATIONS)
+
+
+def test_headers_and_aliases_are_asked_about() -> None:
+    """What the property compares is there to be compared."""
+    routes = [
+        {"path": "/v1/status", "headers": {"x-api-version": "2"}, "to": "fraud:http"},
+        {"path": "/v1/status", "to": "ledger:http"},
+    ]
+    inward = {"host": "in.acme-mobile.example", "anySource": True, "routes": routes,
+              "clientCertificate": {"ca": "acme-ca", "subjectAltNames": ["a.acme.example"]}}  # fmt: skip
+    outward = {"host": "api.acme.example", "from": ["fraud"], "methods": ["GET"], "paths": ["/v1/status"],
+               "alias": {"host": ALIAS, "port": 7090, "prefix": "/acme/"}}  # fmt: skip
+    section = {"nodeGroup": "billing", "ports": {"http": 8080}}
+    small = stack_of({
+        "region": "eu-central-1",
+        "platform": platform({"kind": "eks", "version": "1.36"}, calico=False, edge=False),
+        "applications": {name: {"namespace": name, **section} for name in ("fraud", "ledger")},
+        "partners": [{"name": "acme-mobile", "owner": "a@example.com", "inbound": [inward], "outbound": [outward]}],
+    })  # fmt: skip
+    said = found(small)
+    assert said == configured(small)
+    host = "in.acme-mobile.example"
+    assert ("partner", "acme-mobile", "fraud", host, "2", "GET", "/v1/status") in said
+    assert ("partner", "acme-mobile", "ledger", host, "", "GET", "/v1/status") in said
+    assert ("partner", "acme-mobile", "fraud", host, "1", "GET", "/v1/status") not in said
+    assert ("out", "fraud", "api.acme.example", "/acme/", "GET", "/v1/status") in said

@@ -13,7 +13,15 @@ from partner_mesh.specs.security_group_policy import of_application
 from partner_mesh.specs.web_paths import specificity
 from tests.specs.stacks import APPLICATIONS, EKS, GATEWAYS, foreign, loaded, stack
 
-ISTIO = {"AuthorizationPolicy", "DestinationRule", "Gateway", "PeerAuthentication", "Sidecar", "Telemetry"}
+ISTIO = {
+    "AuthorizationPolicy",
+    "DestinationRule",
+    "Gateway",
+    "PeerAuthentication",
+    "ServiceEntry",
+    "Sidecar",
+    "Telemetry",
+}
 PLAIN = {"Namespace", "ServiceAccount", "Service", "NetworkPolicy"}
 
 

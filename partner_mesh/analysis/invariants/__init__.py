@@ -12,6 +12,7 @@ from partner_mesh.analysis.invariants import (
     plaintext,
     selecting,
     shapes,
+    tokens,
     unused,
     web,
 )
@@ -28,6 +29,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     *duplicates.INVARIANTS,
     *shapes.INVARIANTS,
     *authority.INVARIANTS,
+    *tokens.INVARIANTS,
     *credentials.INVARIANTS,
     *consistency.INVARIANTS,
 )

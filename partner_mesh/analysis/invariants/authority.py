@@ -30,6 +30,12 @@ def no_empty_rule(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                     resource, f"rule {index} is empty: it admits everybody to everything",
                     "say who (from) and what (to), or leave the rule out",
                 )  # fmt: skip
+            for key, inner in (("from", "source"), ("to", "operation")) if isinstance(rule, Mapping) else ():
+                if any(not (isinstance(each, Mapping) and each.get(inner)) for each in rule.get(key) or ()):
+                    yield invariant.at(
+                        resource, f"rule {index} has an entry of {key} that says nothing: it admits every {inner}",
+                        f"say {inner}, or leave the entry out",
+                    )  # fmt: skip
     for resource in network_policies(facts.world):
         for direction, side in (("ingress", "from"), ("egress", "to")):
             for index, rule in enumerate(_rules(resource, direction)):
@@ -67,7 +73,7 @@ def _uses(policy: Policy, field: str) -> bool:
 
 def token_required(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     """RequestAuthentication refuses a wrong token and admits a missing one: some rule must ask for it."""
-    asking = {endpoint for endpoint, pods in facts.world.workloads.items() if _asks(facts, pods)}
+    asking = {endpoint for endpoint, pods in facts.world.workloads.items() if asks(facts, pods)}
     for pods in facts.world.workloads.values():
         tokens = facts.mesh.bond(pods.endpoint).bound.tokens
         if not tokens.policies or pods.endpoint in asking:
@@ -83,7 +89,8 @@ def token_required(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             )
 
 
-def _asks(facts: Facts, pods: Pods) -> bool:
+def asks(facts: Facts, pods: Pods) -> bool:
+    """Whether a rule of a workload asks for a user's token."""
     for policy in facts.mesh.bond(pods.endpoint).bound.policies:
         if any(_uses(policy, field) for field in ("requestPrincipals", "notRequestPrincipals")):
             return True

@@ -16,7 +16,7 @@ from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import positions
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.through_gateways import journeys
+from partner_mesh.analysis.through_gateways import journeys, mesh_of
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.model.names import MANAGED_BY, MANAGED_BY_LABEL
 
@@ -39,6 +39,16 @@ class Facts:
         self.world = World(loaded)
         self.mesh = Mesh(self.world)
         self.groups = SecurityGroupLayer(self.world)
+
+    @classmethod
+    def of(cls, reach: Reach, today: date) -> "Facts":
+        """Of a table that is there already: what it has found of its objects is not found again."""
+        facts = cls.__new__(cls)
+        facts.today, facts.world, facts.mesh = today, reach.world, mesh_of(reach)
+        groups = (each for each in reach.layers if isinstance(each, SecurityGroupLayer))
+        facts.groups = next(groups, None) or SecurityGroupLayer(reach.world)
+        facts.reach = reach
+        return facts
 
     @cached_property
     def packets(self) -> Reach:

@@ -62,6 +62,14 @@ def no_wildcards(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                     f"server {server.index} takes partners' certificates for {', '.join(wide)}",
                     "one server with one exact host a partner",
                 )
+            everybodys = [host for home, host in server.hosts if host == "*" and home == "*"]
+            if everybodys and server.tls == "ISTIO_MUTUAL" and facts.leads_out(proxy.pods):
+                yield invariant.at(
+                    server.resource,
+                    f"server {server.index} leads out whatever any namespace's VirtualService binds to it",
+                    "hosts of the form NAMESPACE/HOST: the routes out are written in one place",
+                    Severity.WARNING,
+                )
     for resource in facts.world.of(NETWORKING, "VirtualService"):
         wide = [str(each) for each in resource.spec.get("hosts") or () if "*" in str(each)]
         if wide:

@@ -13,6 +13,7 @@ from partner_mesh.analysis.differences import Change
 from partner_mesh.analysis.invariants.finding import Finding
 from partner_mesh.analysis.results import Results
 from partner_mesh.analysis.suppressions import Judged
+from partner_mesh.report import layers
 from partner_mesh.report.check_json import counts
 from partner_mesh.report.diff_text import object_lines, summary
 from partner_mesh.report.html.payload import payload
@@ -47,12 +48,19 @@ def diff_page(comparison: Comparison, title: str = "") -> str:
     """The report of `diff`: access gained, doubtful and lost in sentences, then objects field by field."""
     told = sentences(comparison)
     groups = [
-        (change.value, [(seen(each.text), each.hop) for each in told if each.change is change]) for change in Change
+        (
+            change.value,
+            [(seen(each.text), each.hop) for each in told if each.change is change]
+            + [(seen(f"TLS: {each.sentence}"), False) for each in comparison.handshakes if each.change is change],
+        )
+        for change in Change
     ]
     return _rendered(
         "diff.html.j2", title or f"{comparison.subject} against {comparison.against}", _source("filter.js"),
         summary=seen(summary(comparison)),
         groups=groups,
+        layers_title=layers.TITLE,
+        layers=[(each.change.value, seen(each.text)) for each in layers.opened(comparison)],
         upgrade=[(seen(reason), seen(remedy)) for reason, remedy in comparison.transitions],
         objects=[seen(line) for line in object_lines(comparison)],
     )  # fmt: skip

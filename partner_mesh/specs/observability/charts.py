@@ -101,7 +101,7 @@ def _prometheus_spec(stack: Stack, settings: Prometheus) -> dict[str, Any]:
         if settings.remote_write.token_secret is not None:
             write["authorization"] = {"credentials": {"name": settings.remote_write.token_secret, "key": "token"}}
         spec["remoteWrite"] = [write]
-    if settings.federation:
+    if settings.federation is not None:
         # What a central Prometheus takes from /federate: the aggregates, not every series.
         spec["enableRemoteWriteReceiver"] = False
         spec["externalLabels"]["federated"] = "true"

@@ -1,4 +1,10 @@
-"""The namespace of what looks at the mesh: closed like every other, with the few ways that looking needs."""
+"""The namespace of what looks at the mesh: closed like every other, with the few ways that looking needs.
+
+Prometheus alone has ways to the outside: a central one that takes from it, a receiver that it writes to, the object
+storage of its Thanos sidecar. Each is a policy of its own, there only where it is configured.
+"""
+
+from collections.abc import Iterator
 
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
@@ -8,6 +14,8 @@ from partner_mesh.specs.network_policy import (
     DNS,
     NAMESPACE_LABEL,
     OBSERVABILITY_NAMESPACE,
+    PROMETHEUS,
+    PROMETHEUS_PORT,
     block,
     default_deny,
     pods,
@@ -52,4 +60,22 @@ def observability_namespace(stack: Stack) -> tuple[Manifest, ...]:
             ingress=[rule("ingress", [_WITHIN], _AMONG_THEMSELVES), rule("ingress", [_OURS], _SPANS)],
             egress=inside,
         ),
+        *_outside(stack),
     )
+
+
+def _outside(stack: Stack) -> Iterator[Manifest]:
+    """What goes in and out of the cluster at Prometheus."""
+    prometheus, chosen = stack.platform.observability.prometheus, {"matchLabels": PROMETHEUS}
+    place, labels = OBSERVABILITY_NAMESPACE, owned()
+    if not prometheus.enabled:
+        return
+    if prometheus.federation is not None:
+        peers = [block(cidr) for cidr in prometheus.federation.ranges]
+        yield policy("federation", place, labels, chosen, ingress=[rule("ingress", peers, [PROMETHEUS_PORT])])
+    if (write := prometheus.remote_write) is not None:
+        peers = [block(cidr) for cidr in write.ranges]
+        yield policy("remote-write", place, labels, chosen, egress=[rule("egress", peers, [write.port])])
+    if prometheus.thanos and prometheus.thanos_ranges:
+        peers = [block(cidr) for cidr in prometheus.thanos_ranges]
+        yield policy("object-storage", place, labels, chosen, egress=[rule("egress", peers, [443])])

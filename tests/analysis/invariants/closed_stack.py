@@ -29,6 +29,10 @@ def closed() -> Documents:
     for each in found:
         if each["kind"] == "RequestAuthentication":
             each["spec"]["jwtRules"][0]["audiences"] = ["app0"]
+    found.append(document("RequestAuthentication", "istio-web", "users", {
+        "selector": {"matchLabels": {"istio": "web"}},
+        "jwtRules": [{"issuer": "https://login.example.com", "audiences": ["app0"], "forwardOriginalToken": True}],
+    }))  # fmt: skip
     return found
 
 

@@ -343,6 +343,20 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "VirtualService istio-egress/z",
         "keeps the first",
     ),
+    *(
+        ("PM014", fault, "RequestAuthentication istio-web/users", words)
+        for fault, words in (
+            (change("RequestAuthentication", "users", ["spec", "jwtRules"], []), "takes no token of"),
+            (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "issuer"], "other"), "takes no token of"),
+            (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "jwksUri"], "u"), "with other keys than"),
+            (change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "audiences"], ["x"]), "for app0, which"),
+            (
+                change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "forwardOriginalToken"], False),
+                "drops the token that",
+            ),
+        )
+    ),
+    ("PM014", drop("RequestAuthentication", "users"), "RequestAuthentication app0/app0", "lets every token in"),
     (
         "PM020",
         change("DestinationRule", "p0", ["spec", "exportTo"], ["*"], "istio-egress"),
@@ -378,6 +392,12 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         change("Gateway", "p1", ["spec", "servers", 0, "hosts"], ["istio-partners/*"]),
         "Gateway istio-partners/p1",
         "takes partners' certificates",
+    ),
+    (
+        "PM023",
+        change("Gateway", "egress", ["spec", "servers", 0, "hosts"], ["*"]),
+        "Gateway istio-egress/egress",
+        "whatever any namespace's VirtualService binds",
     ),
     (
         "PM024",
@@ -422,6 +442,8 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "NetworkPolicy app0/open",
         "ingress rule 0 is empty",
     ),
+    ("PM028", add(authorization("to-all", [{"to": [{}]}])), "AuthorizationPolicy app0/to-all", "every operation"),
+    ("PM028", add(authorization("of-all", [{"from": [{}]}])), "AuthorizationPolicy app0/of-all", "every source"),
     (
         "PM029",
         add(authorization("trusting", [{"from": [{"source": {"namespaces": ["app0"]}}]}], "istio-partners")),

@@ -28,10 +28,12 @@ def spec(found: dict[str, Manifest], key: str) -> dict[str, Any]:
     return dict(found[key].body["spec"])
 
 
-def test_only_the_callers_namespaces_learn_of_the_host() -> None:
+def test_only_the_callers_namespaces_learn_of_the_capture_and_nobody_but_the_gateway_of_the_host() -> None:
     found = compiled({"from": ["messaging", "checkout"]})
-    assert spec(found, "ServiceEntry acme-api")["exportTo"] == [".", "checkout"]
     assert spec(found, "VirtualService acme-api.capture")["exportTo"] == ["checkout"]
+    host = spec(found, "ServiceEntry acme-api")
+    assert host["exportTo"] == ["."]
+    assert [port["number"] for port in host["ports"]] == [443]
 
 
 def test_the_gateway_admits_the_callers_by_name() -> None:

@@ -1,0 +1,130 @@
+"""What people write, of whatever type: each reader says which it takes, and anything else reads as nothing.
+
+`faults` says where an object's fields are of a type that the API server would refuse, so that what reads as nothing is
+told of and not passed over.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_NAMES: Final[Mapping[type, str]] = {dict: "a mapping", list: "a list"}
+_POD: Final[Mapping[str, type]] = {
+    "metadata": dict,
+    "metadata.labels": dict,
+    "metadata.annotations": dict,
+    "spec": dict,
+    "spec.containers": list,
+    "spec.containers[]": dict,
+    "spec.containers[].ports": list,
+    "spec.containers[].ports[]": dict,
+    "spec.initContainers": list,
+    "spec.initContainers[]": dict,
+    "spec.initContainers[].ports": list,
+    "spec.initContainers[].ports[]": dict,
+    "spec.nodeSelector": dict,
+}
+_TEMPLATE: Final = {"spec": dict, "spec.template": dict, **{f"spec.template.{at}": kind for at, kind in _POD.items()}}
+_INGRESS: Final[Mapping[str, type]] = {
+    "spec": dict,
+    "spec.defaultBackend": dict,
+    "spec.defaultBackend.service": dict,
+    "spec.rules": list,
+    "spec.rules[]": dict,
+    "spec.rules[].http": dict,
+    "spec.rules[].http.paths": list,
+    "spec.rules[].http.paths[]": dict,
+    "spec.rules[].http.paths[].backend": dict,
+    "spec.rules[].http.paths[].backend.service": dict,
+}
+_JOB: Final = {f"spec.jobTemplate.{at}": kind for at, kind in _TEMPLATE.items()}
+SHAPES: Final[Mapping[str, Mapping[str, type]]] = {
+    "Pod": _POD,
+    **dict.fromkeys(
+        ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"), _TEMPLATE
+    ),
+    "CronJob": {"spec": dict, "spec.jobTemplate": dict, **_JOB},
+    "Service": {"spec": dict, "spec.selector": dict, "spec.ports": list, "spec.ports[]": dict},
+    "Ingress": _INGRESS,
+    "Route": {
+        "spec": dict,
+        "spec.to": dict,
+        "spec.port": dict,
+        "spec.alternateBackends": list,
+        "spec.alternateBackends[]": dict,
+    },
+    "VirtualService": {
+        "spec": dict,
+        "spec.hosts": list,
+        "spec.gateways": list,
+        "spec.http": list,
+        "spec.http[]": dict,
+        "spec.http[].match": list,
+        "spec.http[].match[]": dict,
+        "spec.http[].route": list,
+        "spec.http[].route[]": dict,
+    },
+    "Gateway": {"spec": dict, "spec.selector": dict, "spec.servers": list, "spec.servers[]": dict},
+    "ServiceEntry": {"spec": dict, "spec.hosts": list, "spec.ports": list, "spec.ports[]": dict},
+    "Sidecar": {"spec": dict, "spec.egress": list, "spec.egress[]": dict, "spec.egress[].hosts": list},
+    "DestinationRule": {"spec": dict, "spec.trafficPolicy": dict, "spec.subsets": list},
+    "AuthorizationPolicy": {
+        "spec": dict,
+        "spec.rules": list,
+        "spec.rules[]": dict,
+        "spec.rules[].from": list,
+        "spec.rules[].to": list,
+        "spec.rules[].when": list,
+    },
+    "PeerAuthentication": {"spec": dict, "spec.mtls": dict, "spec.portLevelMtls": dict},
+    "RequestAuthentication": {"spec": dict, "spec.jwtRules": list, "spec.jwtRules[]": dict},
+    "Namespace": {"metadata": dict, "metadata.labels": dict},
+    "NetworkPolicy": {"spec": dict, "spec.policyTypes": list},
+}
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A mapping, or an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The mappings of a list."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def items(value: Any) -> list[Any]:
+    """A list, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, written as one or as text; None for anything else. `true` is no number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return int(value) if len(value) < 20 else None
+    return value if isinstance(value, int) else None
+
+
+def port_number(value: Any) -> int | None:
+    """A port number from 1 to 65535, or None."""
+    number = whole(value)
+    return number if number is not None and 1 <= number <= 65535 else None
+
+
+def faults(kind: str, document: Mapping[str, Any]) -> Iterator[str]:
+    """`spec.ports must be a list` for each field of the wrong type, in the order of the table."""
+    for path, expected in SHAPES.get(kind, {}).items():
+        for place, value in _at(document, path.replace("[]", ".[]").split("."), ""):
+            if value is not None and not isinstance(value, expected):
+                yield f"{place} must be {_NAMES[expected]}, not {type(value).__name__}"
+
+
+def _at(value: Any, steps: list[str], place: str) -> Iterator[tuple[str, Any]]:
+    if not steps:
+        yield place, value
+    elif steps[0] == "[]":
+        for index, each in enumerate(items(value)):
+            yield from _at(each, steps[1:], f"{place}[{index}]")
+    elif isinstance(value, Mapping) and steps[0] in value:
+        yield from _at(value[steps[0]], steps[1:], f"{place}.{steps[0]}".lstrip("."))
