@@ -16,7 +16,7 @@ import yaml
 from bench.helm import helm
 from bench.measured import Measured, measure
 from bench.partners import names_and_ranges, stack_of, two_way_partner
-from partner_mesh.cli.main import collect_rarely
+from partner_mesh.cli.garbage import collect_rarely
 from partner_mesh.model.serialize import dump, dump_all
 from partner_mesh.specs import compile_stack
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measured import measure
-from partner_mesh.cli.main import collect_rarely
+from partner_mesh.cli.garbage import collect_rarely
 
 PARTNERS = 1000
 GOAL = 3.0  # seconds

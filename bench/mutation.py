@@ -239,7 +239,7 @@ def _verdict(number: int) -> tuple[Noticed, str]:
 def main() -> None:
     """Judge the mutants of a stack."""
     # Only the whole run reads configuration: tests bring a stack.
-    from partner_mesh.cli.main import collect_rarely  # noqa: PLC0415
+    from partner_mesh.cli.garbage import collect_rarely  # noqa: PLC0415
     from partner_mesh.config.loader import load_stack  # noqa: PLC0415
 
     options = argparse.ArgumentParser(prog="python -m bench.mutation")

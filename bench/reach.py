@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.measured import measure
 from bench.partners import PLATFORM, names_and_ranges, two_way_partner
-from partner_mesh.cli.main import collect_rarely
+from partner_mesh.cli.garbage import collect_rarely
 
 SIZES = ((10, 50, True), (100, 100, True), (100, 500, True), (100, 500, False), (1000, 1000, True))
 GOALS = {(100, 500): 1.0, (1000, 1000): 10.0}  # seconds

@@ -84,12 +84,17 @@ class Ground:
         return replace(caller, probe=replace(caller.probe, source=source))
 
     def settle(self, several: Sequence[Caller]) -> None:
-        """Until every one of them is answered: what the case before brought back takes effect in its own time."""
+        """Until every one of them is answered, and by nobody who knows only what was before.
+
+        What the case before brought back takes effect in its own time: a worker of an Envoy, and connections that are
+        kept open to it, may serve by the listener of before for as long as that drains.
+        """
         deadline = time.monotonic() + SETTLE_SECONDS
         while waiting := [c for c, seen in zip(several, self._asked(several), strict=True) if not seen.permitted]:
             if time.monotonic() > deadline:
                 raise LabError(f"lab load: not answered before anything happens: {waiting[0].name}")
             time.sleep(0.1)
+        time.sleep(self.drain)
 
     def _asked(self, several: Sequence[Caller]) -> list[Observation]:
         return self.lab.probes([caller.probe for caller in several])

@@ -6,7 +6,7 @@ refused (istio `pilot/pkg/security/authz/builder`). A dry run and AUDIT refuse n
 
 import dataclasses
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +29,7 @@ from partner_mesh.analysis.topology import World
 
 ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
 MODELLED_TARGETS: Final = ("Gateway", "Service")  # of `targetRefs`: waypoints, and what they serve
+_MANY: Final = 64  # regions: a set that touches more is known by where it lies
 NAMED: Final = 4  # of many policies that do not match, so many are named
 
 
@@ -64,6 +65,10 @@ class Bound:
     _by_caller: dict[str, list[tuple[int, Policy, int, Rule]]] = dataclasses.field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+    allowing: tuple[Policy, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "allowing", tuple(each for each in self.policies if each.action == "ALLOW"))
 
     def rules(self, peer: Peer) -> Iterable[tuple[Policy, int, Rule]]:
         """(policy, number, rule) of every rule that could match a peer, in order.
@@ -278,14 +283,17 @@ class _Regions:
         return known
 
     def _touched(self, addresses: AddressSet) -> Hashable:
-        touched: set[int] = set()
+        runs: list[tuple[int, int]] = []
         for low, high in addresses.intervals:
-            at = max(bisect_right(self._starts, low) - 1, 0)
-            while at < len(self._spans) and self._spans[at][0] <= high:
-                if self._spans[at][1] >= low:
-                    touched.add(self._spans[at][2])
-                at += 1
-        return frozenset(touched)
+            first = max(bisect_right(self._starts, low) - 1, 0)
+            after = bisect_right(self._starts, high)
+            if first < after and self._spans[first][1] < low:
+                first += 1
+            if first < after:
+                runs.append((first, after))
+        if sum(after - first for first, after in runs) > _MANY:  # all but one partner's: who it is tells them apart
+            return tuple(runs)
+        return frozenset(self._spans[at][2] for first, after in runs for at in range(first, after))
 
 
 def _cut(bound: Bound, peer: Peer, ports: PortSet, *, tcp: bool) -> Iterable[tuple[PortSet, dict[str, list[_Hit]]]]:
@@ -324,12 +332,11 @@ def _opinions(
     rest -= refused
     doubtful = [*hits["CUSTOM"], *(hit for hit in hits["DENY"] if hit.match.maybe)]
     unsure = HttpSet.union(hit.match.http for hit in doubtful)
-    allowing = [each for each in bound.policies if each.action == "ALLOW"]
-    if allowing:
+    if bound.allowing:
         admitted = HttpSet.union(hit.match.http for hit in hits["ALLOW"] if not hit.match.maybe)
         perhaps = [hit for hit in hits["ALLOW"] if hit.match.maybe]
         possible = admitted | HttpSet.union(hit.match.http for hit in perhaps)
-        say(Verdict.DENIED, rest - possible, _unmatched(allowing))
+        say(Verdict.DENIED, rest - possible, _unmatched(bound.allowing))
         say(Verdict.UNKNOWN, (rest & possible) - admitted - unsure, _reasons(perhaps))
         say(Verdict.UNKNOWN, rest & possible & unsure, _reasons(doubtful))
         say(Verdict.ALLOWED, (rest & admitted) - unsure, _reasons(h for h in hits["ALLOW"] if not h.match.maybe))
@@ -344,7 +351,7 @@ def _reasons(hits: Iterable[_Hit]) -> tuple[Because, ...]:
     return tuple(dict.fromkeys(hit.because for hit in hits))
 
 
-def _unmatched(policies: list[Policy]) -> tuple[Because, ...]:
+def _unmatched(policies: Sequence[Policy]) -> tuple[Because, ...]:
     """Of many ALLOW policies without a match the first few: the rest is counted."""
     named = [each.because("no rule matches" if each.rules else "allows nothing") for each in policies[:NAMED]]
     if len(policies) > NAMED:

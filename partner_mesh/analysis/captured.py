@@ -26,15 +26,25 @@ class Captured:
             if (port := host.port(PORT)) is not None and not port.is_raw
         ]
         self.hosts = list(_hosts(registry, virtual_services, mesh))
+        self._has_listener: dict[Scope, bool] = {}  # Sidecars are as many as namespaces, hosts as partners
 
     def sees(self, scope: Scope, host: Host) -> bool:
         """Whether a sidecar routes calls to one of `hosts`: it is told of it, listens, and knows no service of it."""
         services = self._registry.hosts.get(host.name, ())
         return (
             scope.sees(host, PORT)
-            and any(scope.sees(each, PORT) for each in self._listening)
+            and self._listens(scope)
             and not any(scope.sees(each, PORT) and each.port(PORT) is not None for each in services)
         )
+
+    def _listens(self, scope: Scope) -> bool:
+        if scope not in self._has_listener:
+            homes = {home for home, _, _ in scope.hosts}
+            near = (
+                self._listening if not homes or "*" in homes else [h for h in self._listening if h.namespace in homes]
+            )
+            self._has_listener[scope] = any(scope.sees(each, PORT) for each in near)
+        return self._has_listener[scope]
 
 
 def _hosts(registry: Registry, virtual_services: VirtualServices, mesh: MeshConfig) -> Iterator[Host]:

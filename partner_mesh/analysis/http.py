@@ -5,8 +5,9 @@ request (a header, a query parameter, a claim) is a condition: a fact that holds
 known. So a set answers "is there such a request", and says what it must carry.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from partner_mesh.analysis import strings
@@ -136,7 +137,11 @@ class HttpSet:
             return self
         if self is HttpSet.ALL or not other.boxes:
             return other
-        return of(a & b for a, b in _overlapping(self.boxes, other.boxes))
+        mine, theirs = _one_host(self.boxes), _one_host(other.boxes)
+        if mine is None or theirs is None:
+            return of(a & b for a, b in _overlapping(self.boxes, other.boxes))
+        hosts = mine & theirs
+        return _at(hosts, _intersection(_anywhere(self.boxes), _anywhere(other.boxes))) if hosts else HttpSet.NONE
 
     def __or__(self, other: "HttpSet") -> "HttpSet":
         if not other:
@@ -150,14 +155,18 @@ class HttpSet:
             return self
         if other is HttpSet.ALL or other == self:
             return HttpSet.NONE
-        left: list[Requests] = []
-        by_host = _ByHost(other.boxes)
-        for box in self.boxes:
-            pieces = [box]
-            for taken in by_host.near(box):
-                pieces = [rest for piece in pieces for rest in piece.without(taken)]
-            left.extend(pieces)
-        return of(left)
+        mine, theirs = _one_host(self.boxes), _one_host(other.boxes)
+        shared = mine & theirs if mine is not None and theirs is not None else StringSet.NONE
+        if mine is None or not shared:
+            return of(_left(self.boxes, other.boxes))
+        left = _at(shared, _difference(_anywhere(self.boxes), _anywhere(other.boxes)))
+        if shared == mine:
+            return left
+        apart = mine - shared
+        beyond = tuple([Requests(apart, each.methods, each.paths, each.conditions) for each in self.boxes])
+        if left and not set(_anywhere(beyond)).isdisjoint(_anywhere(left.boxes)):
+            return of((*beyond, *left.boxes))
+        return HttpSet((*beyond, *left.boxes))
 
     def __le__(self, other: "HttpSet") -> bool:
         return not self - other
@@ -183,6 +192,12 @@ class HttpSet:
 def of(boxes: Iterable[Requests]) -> HttpSet:
     """The boxes as a set: empty and covered ones gone, those that differ in one field only put together."""
     kept = [box for box in boxes if box]
+    if len(kept) > 1 and (hosts := _one_host(kept)) is not None:
+        return _at(hosts, _normal(_anywhere(kept)))
+    return _simplest(kept)
+
+
+def _simplest(kept: list[Requests]) -> HttpSet:
     if len(kept) > 1:
         kept = _uncovered(list(dict.fromkeys(kept)))
     while len(kept) > 1:
@@ -193,6 +208,53 @@ def of(boxes: Iterable[Requests]) -> HttpSet:
     if len(kept) == 1 and kept[0] == EVERYTHING:
         return HttpSet.ALL
     return HttpSet(tuple(kept))
+
+
+# What partners may do is much alike but for the hosts at which they do it. So where all boxes of an operation speak of
+# the same hosts, it is done for the rest of them, once for all partners, and the hosts are put back.
+
+
+def _one_host(boxes: Sequence[Requests]) -> StringSet | None:
+    """The hosts, where every box speaks of the same."""
+    hosts = boxes[0].hosts
+    for each in boxes:
+        if each.hosts is not hosts and each.hosts != hosts:
+            return None
+    return hosts
+
+
+def _anywhere(boxes: Iterable[Requests]) -> tuple[Requests, ...]:
+    """The boxes, as if they were of every host."""
+    return tuple([Requests(StringSet.ALL, each.methods, each.paths, each.conditions) for each in boxes])
+
+
+def _at(hosts: StringSet, found: HttpSet) -> HttpSet:
+    return found if hosts is StringSet.ALL else HttpSet(tuple(_with(each, "hosts", hosts) for each in found.boxes))
+
+
+@lru_cache(maxsize=16384)
+def _normal(boxes: tuple[Requests, ...]) -> HttpSet:
+    return _simplest(list(boxes))
+
+
+@lru_cache(maxsize=16384)
+def _intersection(left: tuple[Requests, ...], right: tuple[Requests, ...]) -> HttpSet:
+    return of(a & b for a in left for b in right)
+
+
+@lru_cache(maxsize=16384)
+def _difference(left: tuple[Requests, ...], right: tuple[Requests, ...]) -> HttpSet:
+    return of(_left(left, right))
+
+
+def _left(boxes: Iterable[Requests], taken: tuple[Requests, ...]) -> Iterator[Requests]:
+    """What is left of boxes without others."""
+    by_host = _ByHost(taken)
+    for box in boxes:
+        pieces = [box]
+        for each in by_host.near(box):
+            pieces = [rest for piece in pieces for rest in piece.without(each)]
+        yield from pieces
 
 
 def _joined(boxes: list[Requests]) -> list[Requests]:

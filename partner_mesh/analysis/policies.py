@@ -236,7 +236,7 @@ class Evaluator:
                 doubt = None if policy.subjects >> position & 1 else policy.reason
                 for rule in rules:
                     groups = self._apply(groups, rule, position, direction, doubt)
-            groups = [_end(group, tier, selections, position) for group in groups]
+            groups = _ended(groups, tier, selections, position)
             settled += [group for group in groups if not group.remaining]
             groups = [group for group in groups if group.remaining]
         merged: dict[Pieces, Mask] = {}
@@ -274,32 +274,46 @@ def _split(groups: list[_Group], mask: Mask, ports: PortSet, rule: Rule, doubt: 
             found.append(group)
             continue
         if rest := group.mask & ~mask:
-            found.append(replace(group, mask=rest))
+            found.append(_Group(rest, group.remaining, group.passed, group.pieces, group.doubts))
         if doubt is not None:
             piece = Piece(taken, _VERDICTS[rule.action], (replace(rule.because, reason=doubt),))
             found.append(replace(group, mask=hit, doubts=(*group.doubts, piece)))
         elif rule.action is Action.PASS:
-            found.append(replace(group, mask=hit, remaining=group.remaining - taken, passed=group.passed | taken))
+            found.append(_Group(hit, group.remaining - taken, group.passed | taken, group.pieces, group.doubts))
         else:
             piece = Piece(taken, _VERDICTS[rule.action], (rule.because,))
-            found.append(replace(group, mask=hit, remaining=group.remaining - taken, pieces=(*group.pieces, piece)))
+            pieces = (*group.pieces, piece)
+            found.append(_Group(hit, group.remaining - taken, group.passed, pieces, group.doubts))
     return found
 
 
-def _end(group: _Group, tier: Tier, selections: Sequence[_Selection], position: int) -> _Group:
-    """A group after a tier: what no rule matched is refused, or goes on with what was passed."""
-    left = group.remaining
-    if not left or tier.default is Action.PASS:
-        return replace(group, remaining=left | group.passed, passed=PortSet.NONE)
+def _ended(groups: list[_Group], tier: Tier, selections: Sequence[_Selection], position: int) -> list[_Group]:
+    """The groups after a tier: what no rule matched is refused, or goes on with what was passed."""
+    refusal, sure = _refusal(selections, position)
+    found: list[_Group] = []
+    for group in groups:
+        left = group.remaining
+        pieces, doubts = group.pieces, group.doubts
+        if not left or tier.default is Action.PASS:
+            left |= group.passed
+        elif sure:
+            pieces = (*pieces, Piece(left, Verdict.DENIED, refusal))
+            left = group.passed
+        else:
+            doubts = (*doubts, Piece(left, Verdict.DENIED, refusal))
+            left |= group.passed
+        found.append(_Group(group.mask, left, PortSet.NONE, pieces, doubts))
+    return found
+
+
+def _refusal(selections: Sequence[_Selection], position: int) -> tuple[tuple[Because, ...], bool]:
+    """What refuses whatever no rule of a tier matched, and whether any of it surely applies."""
     sure = [(policy, rules) for policy, rules in selections if policy.subjects >> position & 1]
     if not sure:
-        reasons = tuple(Because.of(NETWORK_POLICY, p.resource, p.reason) for p, _ in selections[:_SHOWN])
-        doubt = Piece(left, Verdict.DENIED, reasons)
-        return replace(group, remaining=left | group.passed, passed=PortSet.NONE, doubts=(*group.doubts, doubt))
+        return tuple(Because.of(NETWORK_POLICY, p.resource, p.reason) for p, _ in selections[:_SHOWN]), False
     # A policy without rules is what people call the default deny: it tells more than those that merely do not match.
     plain = [policy for policy, rules in sure if not rules] or [policy for policy, _ in sure]
-    piece = Piece(left, Verdict.DENIED, tuple(Because.of(NETWORK_POLICY, p.resource) for p in plain[:_SHOWN]))
-    return replace(group, remaining=group.passed, passed=PortSet.NONE, pieces=(*group.pieces, piece))
+    return tuple(Because.of(NETWORK_POLICY, p.resource) for p in plain[:_SHOWN]), True
 
 
 def _finish(group: _Group) -> tuple[Mask, Pieces]:
@@ -323,6 +337,9 @@ def _finish(group: _Group) -> tuple[Mask, Pieces]:
 
 def joined(pieces: Iterable[Piece]) -> Pieces:
     """Pieces of equal verdict and reason as one, in the order in which they were first met."""
+    pieces = tuple(pieces)
+    if len(pieces) == 1 or (len(pieces) == 2 and pieces[0].verdict is not pieces[1].verdict):
+        return pieces  # as nearly always: reasons are long to compare
     found: dict[tuple[Verdict, tuple[Because, ...]], list[PortSet]] = {}
     for piece in pieces:
         found.setdefault((piece.verdict, piece.because), []).append(piece.ports)

@@ -13,6 +13,7 @@ from partner_mesh.analysis.authorization_layer import AuthorizationLayer
 from partner_mesh.analysis.egress_registry import RegistryLayer
 from partner_mesh.analysis.further_networks import FurtherNetworks
 from partner_mesh.analysis.ingress import IngressLayer
+from partner_mesh.analysis.kinds import Alike
 from partner_mesh.analysis.layers import (
     Addresses,
     Because,
@@ -116,7 +117,7 @@ def asked(state: _State, opinions: Sequence[Opinion]) -> _State:
             else:
                 left.append(_Open(ports, http, (*each.passed, *opinion.because), each.unknown))
         if silent:
-            left.append(replace(each, ports=silent))
+            left.append(_Open(silent, each.http, each.passed, each.unknown))
     return _State(tuple(refused), tuple(left))
 
 
@@ -150,7 +151,8 @@ class Reach:
         self._shared: dict[tuple[int, PortSet], _Usual] = {}
         self._decisions: dict[tuple[int, PortSet], tuple[_State, Decisions]] = {}
         self._further: dict[tuple[int, int], tuple[_State, Sequence[Opinion], _State]] = {}
-        self._kinds = [layer.kinds(self.universe) for layer in self.layers]
+        kinds = [(layer, layer.kinds(self.universe)) for layer in self.layers]
+        self._closer_layers = [(layer, each) for layer, each in kinds if not isinstance(each, Alike)]
 
     @classmethod
     def of(cls, loaded: Loaded) -> "Reach":
@@ -265,7 +267,9 @@ class Reach:
         """The group parted by what the other layers say, each layer asked once for each kind of pair."""
         endpoints = self.universe.endpoints
         parts = [(group, state)]
-        for number, layer in enumerate(self.layers):
+        for number, (layer, kinds) in enumerate(self._closer_layers):
+            if not any(before.left for _, before in parts):
+                break
             after: dict[int, Mask] = {}  # states, by identity
             meaning: dict[int, _State] = {}
             for mask, before in parts:
@@ -273,7 +277,7 @@ class Reach:
                     after[id(before)], meaning[id(before)] = after.get(id(before), 0) | mask, before
                     continue
                 ports, ports_number = self._ports(before)
-                for kind, members in self._kinds[number].parts(source, mask):
+                for kind, members in kinds.parts(source, mask):
                     key = (number, kind, ports_number)
                     opinions = self._answers.get(key)
                     if opinions is None:

@@ -329,6 +329,7 @@ class _Sides:
             for each in held.ids if held is not None else ():
                 holders.setdefault(each, []).append(position)
         self._holders = {group: mask_of(members) for group, members in holders.items()}
+        self._named_by: dict[tuple[str, ...], Mask] = {}
         # Pods that a rule can mean by the name of a group only: their addresses are not known.
         self._nameable = mask_of(
             position
@@ -351,10 +352,7 @@ class _Sides:
         """See `Kinds`."""
         held, kind = self._held[source], self._whole.numbers[source]
         if held is not None:
-            named = union(
-                self._holders.get(name, 0) for group in held.groups for rule in group.egress for name in rule.groups
-            )
-            beyond = mask & self._nameable & ~named
+            beyond = mask & self._nameable & ~self._named(held)
             if beyond and self.layer.refuses_all(self.endpoints[source], self.endpoints[_first(beyond)]):
                 mask &= ~beyond
                 yield from self._refused(source, beyond)
@@ -365,6 +363,14 @@ class _Sides:
                 yield ("outside", number), members
         for number, members in self._whole.split(mask):
             yield (kind, number), members
+
+    def _named(self, held: Held) -> Mask:
+        """Whom some rule out of these groups names."""
+        if held.ids not in self._named_by:
+            self._named_by[held.ids] = union(
+                self._holders.get(name, 0) for group in held.groups for rule in group.egress for name in rule.groups
+            )
+        return self._named_by[held.ids]
 
     def _refused(self, source: int, mask: Mask) -> Parts:
         """Two on one node may talk all the same: whether they can be there is all that is left to tell."""

@@ -39,14 +39,16 @@ def intersection(left: Intervals, right: Intervals) -> Intervals:
     found: list[Interval] = []
     i = j = 0
     while i < len(left) and j < len(right):
-        low = max(left[i][0], right[j][0])
-        high = min(left[i][1], right[j][1])
-        if low <= high:
-            found.append((low, high))
-        if left[i][1] < right[j][1]:
+        low, high = left[i]
+        from_, to = right[j]
+        if high < to:
             i += 1
         else:
             j += 1
+            high = to
+        low = max(low, from_)
+        if low <= high:
+            found.append((low, high))
     return tuple(found)
 
 
@@ -101,8 +103,10 @@ class _IntervalSet:
         return type(self)(intersection(self.intervals, other.intervals))
 
     def __sub__(self, other: Self) -> Self:
-        if not other.intervals:
+        if not other.intervals or not self.intervals:
             return self
+        if self.intervals == other.intervals:
+            return type(self)()
         return type(self)(difference(self.intervals, other.intervals))
 
     def __le__(self, other: Self) -> bool:

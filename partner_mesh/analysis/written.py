@@ -5,6 +5,7 @@ told of and not passed over.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 _NAMES: Final[Mapping[type, str]] = {dict: "a mapping", list: "a list"}
@@ -114,10 +115,51 @@ def port_number(value: Any) -> int | None:
 
 def faults(kind: str, document: Mapping[str, Any]) -> Iterator[str]:
     """`spec.ports must be a list` for each field of the wrong type, in the order of the table."""
-    for path, expected in SHAPES.get(kind, {}).items():
+    if kind not in _TREES or _sound(document, _TREES[kind]):
+        return
+    for path, expected in SHAPES[kind].items():
         for place, value in _at(document, path.replace("[]", ".[]").split("."), ""):
             if value is not None and not isinstance(value, expected):
                 yield f"{place} must be {_NAMES[expected]}, not {type(value).__name__}"
+
+
+@dataclass(slots=True)
+class _Node:
+    """What a table says of one place and of those below it; `each` is every element of a list."""
+
+    expected: type | None = None
+    below: dict[str, "_Node"] = field(default_factory=dict)
+    each: "_Node | None" = None
+
+
+def _tree(shape: Mapping[str, type]) -> _Node:
+    root = _Node()
+    for path, expected in shape.items():
+        node = root
+        for step in path.replace("[]", ".[]").split("."):
+            if step == "[]":
+                node.each = node.each or _Node()
+                node = node.each
+            else:
+                node = node.below.setdefault(step, _Node())
+        node.expected = expected
+    return root
+
+
+_TREES: Final = {kind: _tree(shape) for kind, shape in SHAPES.items()}
+
+
+def _sound(value: Any, node: _Node) -> bool:
+    """Whether there is nothing to say: one walk over an object, for nearly all of them are right."""
+    if value is None:
+        return True
+    if node.expected is not None and not isinstance(value, node.expected):
+        return False
+    if node.each is not None and isinstance(value, list):
+        return all(_sound(each, node.each) for each in value)
+    if node.below and isinstance(value, (dict, Mapping)):
+        return all(_sound(value[key], below) for key, below in node.below.items() if key in value)
+    return True
 
 
 def _at(value: Any, steps: list[str], place: str) -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,6 @@ Verbs are imported when they are called: `reach` starts without loading what `pl
 1 findings, 2 bad input.
 """
 
-import gc
 import importlib
 import os
 import sys
@@ -16,6 +15,7 @@ from typer._click.core import Command, Context  # typer keeps its own click and 
 from typer.core import TyperGroup
 
 import partner_mesh
+from partner_mesh.cli.garbage import collect_rarely
 from partner_mesh.cli.options import Refusal
 
 # Verb → module and the name in it: a function, or a Typer of its own for verbs with verbs below them.
@@ -89,11 +89,6 @@ def _main(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: FBT001, FBT003 - typer's way to declare a flag
 ) -> None:
     """Open a cluster to outside companies without trusting any of them."""
-
-
-def collect_rarely() -> None:
-    """Look for cycles of garbage a thousand times less often: what a verb makes is trees, and lives until it ends."""
-    gc.set_threshold(700_000, 20, 20)
 
 
 def run() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partner_mesh.analysis.layers import Endpoint
+from partner_mesh.analysis.layers import Endpoint, Verdict
 from partner_mesh.analysis.reachability import _ALL_OPEN, Reach, asked, decided
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.results import Decisions
@@ -15,6 +15,7 @@ from tests.analysis.partner_stack import namespace, workload
 HOMES = ("one", "two")
 NAMES = ("a", "b", "c")
 GROUPS = ("sg-a", "sg-b", "sg-c", "sg-front")
+PROTOCOLS: tuple[dict[str, Any], ...] = ({"protocol": "-1"}, {"protocol": "tcp", "fromPort": 80, "toPort": 8080})
 SPIFFE = tuple(f"cluster.local/ns/{home}/sa/{name}" for home in HOMES for name in NAMES)
 ISTIO, SECURITY = "networking.istio.io/v1", "security.istio.io/v1"
 
@@ -44,12 +45,11 @@ rules = st.fixed_dictionaries(
         "to": lists(("80", "8080")).map(lambda ports: [{"operation": {"ports": ports}}]),
     },
 )
-PORTS: tuple[dict[str, Any], ...] = ({"protocol": "-1"}, {"protocol": "tcp", "fromPort": 80, "toPort": 8080})
 group_rules = st.lists(
     st.one_of(
         lists(GROUPS).map(lambda names: {"securityGroups": names}),
         lists(("0.0.0.0/0", "198.51.100.0/24", "10.0.0.0/8")).map(lambda blocks: {"cidrBlocks": blocks}),
-    ).flatmap(lambda whom: st.sampled_from(PORTS).map(lambda ports: {**whom, **ports})),
+    ).flatmap(lambda whom: st.sampled_from(PROTOCOLS).map(lambda ports: {**whom, **ports})),
     max_size=2,
 )
 
@@ -57,8 +57,8 @@ group_rules = st.lists(
 @st.composite
 def worlds(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Workloads in two namespaces, and some of everything that the layers above the network layer read."""
+    found: list[dict[str, Any]] = [namespace(each) for each in HOMES]
     spec: dict[str, Any]
-    found = [namespace(each) for each in HOMES]
     for home in HOMES:
         for name in NAMES:
             if draw(few):
@@ -149,3 +149,31 @@ def test_what_was_asked_before_changes_no_answer(documents: list[dict[str, Any]]
     for source in order:
         for s, d, found in one.results([source]).pairs():
             assert meaning(found) == answers[s, d], f"{s} -> {d}"
+
+
+def test_a_destination_that_a_group_names_is_no_kind_with_those_it_does_not_name() -> None:
+    """`c` may call `b`, although `a`, which is looked at first, is refused to it as everybody else is."""
+    everything = {"protocol": "-1"}
+    found: list[dict[str, Any]] = [namespace("one")]
+    for name, ingress, egress in (("a", [], []), ("b", ["sg-c"], []), ("c", [], ["sg-b"])):
+        deployment, *_ = workload("one", name, 8080, {"app": name})
+        deployment["spec"]["template"]["spec"]["nodeSelector"] = {"pool": name}
+        rules_of = {
+            side: [{"securityGroups": groups, **everything}] if groups else []
+            for side, groups in (("ingress", ingress), ("egress", egress))
+        }
+        found += [
+            deployment,
+            made("ec2.partner-mesh.dev/v1", "SecurityGroup", "", name, {"groupId": f"sg-{name}", **rules_of}),
+            made(
+                "vpcresources.k8s.aws/v1beta1", "SecurityGroupPolicy", "one", name,
+                {"podSelector": {"matchLabels": {"app": name}}, "securityGroups": {"groupIds": [f"sg-{name}"]}},
+            ),
+        ]  # fmt: skip
+    reach = Reach.of(of_documents(found))
+    verdicts = {
+        (str(source)[4:5], str(destination)[4:5]): [each.verdict for each in decisions]
+        for source, destination, decisions in reach.results().pairs()
+    }
+    assert verdicts["c", "b"] == [Verdict.ALLOWED]
+    assert verdicts["c", "a"] == verdicts["a", "b"] == [Verdict.DENIED]
