@@ -18,7 +18,7 @@ STACK: Final = Path(__file__).parent / "stack"
 JOINS: Final = STACK / "later" / "globex-telecom.yaml"
 
 
-def test_a_stack_comes_up_stays_as_it_is_takes_a_partner_in_lets_it_go_and_leaves_nothing(
+def test_a_stack_comes_up_stays_takes_a_partner_in_changes_it_lets_it_go_and_leaves_nothing(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """Judged twice at each step: by the engine's own word, and by the resource versions of every object there is."""
@@ -46,7 +46,18 @@ def test_a_stack_comes_up_stays_as_it_is_takes_a_partner_in_lets_it_go_and_leave
     assert all(urn.rpartition("::")[2].partition("/")[0] == JOINS.stem for urn in made)
     with_partner = cluster.versions()
     assert with_partner.items() >= settled.items()  # nobody else's object was so much as written
-    assert [one for one in with_partner if one not in settled]
+    own = set(with_partner) - set(settled)
+    assert own
+
+    file.write_text(file.read_text().replace("203.0.113.64/28", "203.0.113.96/28").replace("8s", "6s"))
+    changed = stack.up()
+    written = set(changed.of("update"))
+    assert changed.by_operation() == {"same": len(planned | made) - len(written), "update": len(written)}
+    assert written < made
+    versions = cluster.versions()
+    assert set(versions) == set(with_partner)
+    assert len(written) == len({one for one in own if versions[one] != with_partner[one]})
+    assert versions.items() >= settled.items()
 
     file.unlink()
     left = stack.up()
