@@ -59,13 +59,14 @@ def documents(partners: int, workloads: int) -> list[dict[str, Any]]:
 
 def analyse(file: str, *, write: bool) -> None:
     """Read objects, answer everything; print how much that was, or with `write` the whole table as JSON."""
+    collect_rarely()  # as the command does, before it imports a verb
     from partner_mesh.analysis.resources import of_documents  # noqa: PLC0415
     from partner_mesh.analysis.table import Table  # noqa: PLC0415
-    from partner_mesh.report import reach_json  # noqa: PLC0415
 
-    collect_rarely()
     results = Table(of_documents(json.loads(Path(file).read_text(encoding="utf-8")))).results()
     if write:
+        from partner_mesh.report import reach_json  # noqa: PLC0415
+
         sys.stdout.writelines(reach_json.chunks(results))
         return
     pairs = sum(mask.bit_count() for row in results.rows for mask, _ in row)

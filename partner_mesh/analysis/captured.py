@@ -25,6 +25,9 @@ class Captured:
             for host in (*(each for listed in registry.hosts.values() for each in listed), *registry.wildcards)
             if (port := host.port(PORT)) is not None and not port.is_raw
         ]
+        self._homes: dict[str, list[Host]] = {}
+        for each in self._listening:
+            self._homes.setdefault(each.namespace, []).append(each)
         self.hosts = list(_hosts(registry, virtual_services, mesh))
         self._has_listener: dict[Scope, bool] = {}  # Sidecars are as many as namespaces, hosts as partners
 
@@ -40,10 +43,8 @@ class Captured:
     def _listens(self, scope: Scope) -> bool:
         if scope not in self._has_listener:
             homes = {home for home, _, _ in scope.hosts}
-            near = (
-                self._listening if not homes or "*" in homes else [h for h in self._listening if h.namespace in homes]
-            )
-            self._has_listener[scope] = any(scope.sees(each, PORT) for each in near)
+            near = [self._listening] if not homes or "*" in homes else [self._homes.get(each, []) for each in homes]
+            self._has_listener[scope] = any(scope.sees(each, PORT) for listed in near for each in listed)
         return self._has_listener[scope]
 
 

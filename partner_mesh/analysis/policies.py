@@ -269,7 +269,10 @@ def _split(groups: list[_Group], mask: Mask, ports: PortSet, rule: Rule, doubt: 
     found: list[_Group] = []
     for group in groups:
         hit = group.mask & mask
-        taken = group.remaining & ports if hit else PortSet.NONE
+        if not hit:
+            found.append(group)
+            continue
+        taken = group.remaining & ports
         if not taken:
             found.append(group)
             continue

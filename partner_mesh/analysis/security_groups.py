@@ -247,7 +247,7 @@ class SecurityGroupLayer:
     def _admits(self, rule: GroupRule, other: Endpoint) -> tuple[bool, str]:
         """(whether a rule admits the other end, the reason why that cannot be told)."""
         addresses = _addresses(other, self.world)
-        whole = not AddressSet.V4 - rule.addresses  # all of IPv4 holds whoever is asked about
+        whole = rule.addresses >= AddressSet.V4  # all of IPv4 holds whoever is asked about
         if whole or (addresses and addresses <= rule.addresses):
             return True, ""
         if not isinstance(other, Workload):

@@ -4,5 +4,5 @@ import gc
 
 
 def collect_rarely() -> None:
-    """Look for cycles of garbage a thousand times less often: what a verb makes is trees, and lives until it ends."""
-    gc.set_threshold(700_000, 20, 20)
+    """Look for cycles of garbage ten thousand times less often: what a verb makes is trees, and lives until it ends."""
+    gc.set_threshold(7_000_000, 20, 20)
