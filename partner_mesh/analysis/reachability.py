@@ -159,7 +159,7 @@ class Reach:
         mesh = Mesh(world)
         tunnels = Tunnels(mesh)
         groups: Layer = TunnelledGroups(world, tunnels) if tunnels.there_are else SecurityGroupLayer(world)
-        layers = [IngressLayer(world), PrimaryNetworkLayer(world), groups, *mesh_layers(mesh)]
+        layers: list[Layer] = [IngressLayer(world), PrimaryNetworkLayer(world), groups, *mesh_layers(mesh)]
         return cls(world, layers, TunnelledNetwork(world, tunnels) if tunnels.there_are else None)
 
     def _endpoints(self) -> list[Endpoint]:
