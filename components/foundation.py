@@ -18,7 +18,8 @@ from partner_mesh.config.stack import Stack
 from partner_mesh.specs.aws.cluster import add_ons
 from partner_mesh.specs.aws.group_rules import groups
 from partner_mesh.specs.aws.node_groups import node_group_arguments
-from partner_mesh.specs.security_group import CLUSTER, NODES, load_balancer_group
+from partner_mesh.specs.security_group import CLUSTER, NODES
+from partner_mesh.specs.security_group_edges import load_balancer_group
 
 
 @dataclass(frozen=True, slots=True)

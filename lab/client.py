@@ -1,4 +1,4 @@
-"""Sends probes: TCP, TLS and HTTP/1.1 from a chosen namespace and address, with the certificate and names asked for."""
+"""Sends probes: TCP, TLS, HTTP and WebSocket from a chosen namespace and address, with a certificate and names."""
 
 import asyncio
 import errno
@@ -12,13 +12,15 @@ from typing import Any, Final, cast
 
 from cryptography import x509
 
-from lab import http, http2
+from lab import http, http2, websocket
 from lab.network import OUTSIDE, as_proxy, inside
 from lab.pki import Pair
 from lab.probe import ClientCertificate, Observation, Outcome, Probe, Protocol
 
 Contexts = Callable[[ClientCertificate | None, Protocol], ssl.SSLContext]
-ALPN: Final[Mapping[Protocol, list[str]]] = {"http": ["http/1.1"], "h2": ["h2"], "tcp": [], "istio": ["istio"]}
+ALPN: Final[Mapping[Protocol, list[str]]] = {
+    "http": ["http/1.1"], "h2": ["h2"], "tcp": [], "istio": ["istio"], "websocket": ["http/1.1"],
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,10 @@ async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, prob
         await writer.drain()
         line = await reader.readline()
         return http.Message(("TCP", "0", ""), {"content-type": "application/json"}, line) if line else None
+    if probe.protocol == "websocket":
+        headers = {"host": probe.host, "user-agent": AGENT} | dict(probe.headers)
+        message = http.Message((probe.method, probe.path, "HTTP/1.1"), headers, (probe.body or "lab").encode())
+        return await websocket.exchange(reader, writer, message)
     writer.write(request_bytes(probe))
     await writer.drain()
     return await http.read(reader, answers=probe.method)

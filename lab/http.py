@@ -45,7 +45,7 @@ async def read(reader: asyncio.StreamReader, *, answers: str | None = None, begu
             headers[key] = f"{headers[key]},{value.strip()}" if key in headers else value.strip()
     if not first or not second:
         raise ValueError(f"not HTTP: {lines[0][:80]!r}")
-    bodiless = answers == "HEAD" or (answers is not None and second in {"204", "304"})
+    bodiless = answers == "HEAD" or (answers is not None and second in {"101", "204", "304"})
     body = b"" if bodiless else await _body(reader, headers, until_close=answers is not None)
     return Message((first, second, third), headers, body)
 

@@ -1,9 +1,11 @@
 """The applications and the partners of the lab: one process that answers everything with what it saw.
 
-HTTP/1.1, HTTP/2 (so gRPC) and plain lines of text (so SMPP) come to the same ports; the first line tells them apart.
+HTTP/1.1 (so WebSocket), HTTP/2 (so gRPC) and plain lines of text (so SMPP) come to the same ports; the first line tells
+them apart.
 
 An answer is JSON: which server and port, method, path, headers, the client's address and, over TLS, the server name
-and the names in the client's certificate. `x-lab-status: 503` asks for that status, `x-lab-delay: 0.5` for a pause.
+and the names in the client's certificate. `x-lab-status: 503` asks for that status, `x-lab-delay: 0.5` for a pause
+before it, `x-lab-pause: 0.5` for one between a WebSocket's handshake and the frame.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from lab import http, http2
+from lab import http, http2, websocket
 from lab.network import listener
 
 MAXIMUM_DELAY: Final = 30.0  # seconds
@@ -79,9 +81,11 @@ class Servers:
                 request = await http.read(reader, begun=line)
                 if request is None:
                     break
-                delay = min(float(request.headers.get("x-lab-delay", "0")), MAXIMUM_DELAY)
-                if delay > 0:
+                if (delay := _seconds(request, "x-lab-delay")) > 0:
                     await asyncio.sleep(delay)
+                if websocket.asks(request):
+                    await websocket.serve(reader, writer, request, answer, _seconds(request, "x-lab-pause"))
+                    break
                 status, headers, body = answer(request)
                 headers = [*headers, ("connection", "keep-alive" if request.keeps_alive else "close")]
                 writer.write(
@@ -94,6 +98,10 @@ class Servers:
             pass  # what a peer sends is its business; it gets no answer
         finally:
             writer.close()
+
+
+def _seconds(request: http.Message, header: str) -> float:
+    return min(float(request.headers.get(header, "0")), MAXIMUM_DELAY)
 
 
 def _seen(request: http.Message, writer: asyncio.StreamWriter, name: str, port: int) -> dict[str, Any]:

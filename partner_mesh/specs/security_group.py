@@ -13,19 +13,19 @@ from partner_mesh.config.platform import EksCluster
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import EAST_WEST, SECURITY_GROUP_API
 from partner_mesh.specs import waypoint
-from partner_mesh.specs.login_provider import PORT as LOGIN_PORT
-from partner_mesh.specs.login_provider import login_name, logins, place
-from partner_mesh.specs.network_policy import PROMETHEUS_PORT, reached_by
-from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
-from partner_mesh.specs.shards import Shards
-from partner_mesh.specs.stack import (
-    GATEWAY_STATUS_PORT,
-    GATEWAY_TARGET_PORT,
-    application_port,
-    target_ports,
-    web_gateway,
-    web_port,
+from partner_mesh.specs.login_provider import logins
+from partner_mesh.specs.network_policy import PROMETHEUS_PORT
+from partner_mesh.specs.security_group_edges import (
+    Edge,
+    application_group,
+    declared_edges,
+    gateway_group,
+    load_balancer_group,
+    login_group,
+    waypoint_group,
 )
+from partner_mesh.specs.shards import Shards
+from partner_mesh.specs.stack import GATEWAY_STATUS_PORT, GATEWAY_TARGET_PORT, target_ports
 from partner_mesh.specs.tracing import collector_port
 
 Direction = Literal["ingress", "egress"]
@@ -69,31 +69,6 @@ class Group:
     rules: tuple[Rule, ...]
 
 
-def application_group(application: str) -> str:
-    """The name of an application's group."""
-    return f"app-{application}"
-
-
-def gateway_group(gateway: str) -> str:
-    """The name of a gateway's group."""
-    return f"gateway-{gateway}"
-
-
-def waypoint_group(namespace: str) -> str:
-    """The name of the group of a namespace's waypoint."""
-    return f"waypoint-{namespace}"
-
-
-def login_group(application: str) -> str:
-    """The name of the group of an application's login."""
-    return login_name(application)
-
-
-def load_balancer_group(gateway: str) -> str:
-    """The name of the group of the load balancer in front of a gateway."""
-    return f"lb-{gateway}"
-
-
 def security_groups(stack: Stack, gateways: Mapping[str, str], formed: Shards) -> tuple[Group, ...]:
     """Every group of the stack; none where the cluster is somebody else's.
 
@@ -101,7 +76,7 @@ def security_groups(stack: Stack, gateways: Mapping[str, str], formed: Shards) -
     """
     if not isinstance(stack.platform.cluster, EksCluster):
         return ()
-    edges = tuple(dict.fromkeys(_edges(stack, formed)))
+    edges = tuple(dict.fromkeys(declared_edges(stack, formed)))
     groups = [_cluster(), _nodes(stack), _pods(stack)]
     groups += [_application(stack, name, edges) for name in stack.applications]
     for namespace in stack.by_namespace:
@@ -115,62 +90,6 @@ def security_groups(stack: Stack, gateways: Mapping[str, str], formed: Shards) -
         if stack.platform.gateways[declared].direction == "ingress":
             groups.append(_load_balancer(stack, name, declared))
     return tuple(groups)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """Who opens connections to whom, by names of groups, on a port of the pod."""
-
-    source: str
-    destination: str
-    port: int
-
-
-def _edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
-    for name, application in stack.applications.items():
-        own, namespace = application_group(name), application.namespace
-        through = waypoint.needed(stack, name)
-        if through:
-            yield Edge(waypoint_group(namespace), own, waypoint.HBONE)
-        for caller in application.callers:
-            ports = target_ports(application, caller.ports)
-            there = stack.applications[caller.application].namespace
-            source = application_group(caller.application)
-            yield from _way(source, own, reached_by(stack, namespace, ports, there), namespace if through else None)
-        for route in application.web:
-            ports = (web_port(application, route).target,)
-            source = gateway_group(web_gateway(stack, route))
-            yield from _way(source, own, reached_by(stack, namespace, ports), namespace if through else None)
-    if stack.platform.mesh.multi_cluster is not None:
-        for name, application in stack.applications.items():
-            for port in target_ports(application) if application.callers else ():
-                yield Edge(gateway_group(EAST_WEST), application_group(name), port)
-    for name, _, _ in logins(stack):
-        yield Edge(gateway_group(place(stack, name)[0]), login_group(name), LOGIN_PORT)
-    yield from _partner_edges(stack, formed)
-
-
-def _way(source: str, destination: str, ports: Iterable[int], waypoint_in: str | None) -> Iterator[Edge]:
-    """The edges of one way: straight, or to the waypoint of a namespace."""
-    if waypoint_in is not None:
-        yield Edge(source, waypoint_group(waypoint_in), waypoint.HBONE)
-        return
-    for port in ports:
-        yield Edge(source, destination, port)
-
-
-def _partner_edges(stack: Stack, formed: Shards) -> Iterator[Edge]:
-    for partner in stack.partners:
-        for inbound in partner.inbound:
-            source = gateway_group(formed.serving(stack, partner, inbound).name)
-            for route in inbound.routes:
-                target = application_port(stack, route.application, route.port).target
-                for port in reached_by(stack, stack.applications[route.application].namespace, [target]):
-                    yield Edge(source, application_group(route.application), port)
-        for outbound in partner.outbound:
-            port = EGRESS_TLS_PORT if outbound.protocol == "tcp" else GATEWAY_TARGET_PORT
-            for caller in outbound.callers:
-                yield Edge(application_group(caller), gateway_group(stack.outbound_gateway(outbound)), port)
 
 
 def _of(group: str, edges: Iterable[Edge]) -> Iterator[Rule]:

@@ -9,14 +9,8 @@ from partner_mesh.model import Manifest
 from partner_mesh.model.names import gateway_namespace
 from partner_mesh.specs import waypoint
 from partner_mesh.specs.login_provider import login_name
-from partner_mesh.specs.security_group import (
-    PODS,
-    application_group,
-    gateway_group,
-    group_id,
-    login_group,
-    waypoint_group,
-)
+from partner_mesh.specs.security_group import PODS, group_id
+from partner_mesh.specs.security_group_edges import application_group, gateway_group, login_group, waypoint_group
 from partner_mesh.specs.stack import owned, selector
 
 API: Final = "vpcresources.k8s.aws/v1beta1"

@@ -51,8 +51,8 @@ STACK = stack()
 
 
 def said(comparison: Comparison) -> list[tuple[str, str]]:
-    listed = [*sentences(comparison), *layer_sentences(comparison)]
-    return sorted((each.change.value, each.text) for each in listed)
+    access = [(each.change.value, each.text) for each in sentences(comparison)]
+    return sorted([*access, *((each.change.value, each.text) for each in layer_sentences(comparison))])
 
 
 def both(before: Documents, after: Documents) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

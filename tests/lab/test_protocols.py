@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import client, resolver
+from lab import client, resolver, websocket
 from lab.client import Route
 from lab.credentials import Credentials
 from lab.jwt import Issuer
@@ -57,6 +57,43 @@ def test_a_fixed_page_and_a_status_asked_for(protocol: Any) -> None:
     assert asked(Probe("outside", "x", 1, "h", path="/keys", protocol=protocol)).text == '{"keys": []}'
     wanted = Probe("outside", "x", 1, "h", headers={"x-lab-status": "503"}, protocol=protocol)
     assert asked(wanted).status == 503
+
+
+def test_a_websocket_is_agreed_to_and_its_frame_answered_with_what_arrived() -> None:
+    seen = asked(Probe("outside", "x", 1, "a.example", path="/p", body="b" * 200, protocol="websocket"))
+    assert (seen.status, seen.reached) == (101, "here")
+    assert seen.seen is not None
+    assert (seen.seen["path"], seen.seen["headers"]["upgrade"], seen.seen["length"]) == ("/p", "websocket", 200)
+
+
+def test_a_handshake_is_answered_as_the_standard_says() -> None:
+    """RFC 6455, section 1.3."""
+    assert websocket.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+@given(st.integers(0, 70_000), st.sampled_from([b"", b"\x01\x02\x03\x04"]))
+def test_a_frame_of_any_length_is_read_as_it_was_written_or_refused(length: int, mask: bytes) -> None:
+    async def read() -> bytes:
+        reader = asyncio.StreamReader()
+        reader.feed_data(websocket.frame(b"x" * length, mask=mask))
+        return await websocket.read_frame(reader)
+
+    if length > websocket.LIMIT:
+        with pytest.raises(ValueError, match="a frame of"):
+            asyncio.run(read())
+    else:
+        assert asyncio.run(read()) == b"x" * length
+
+
+@pytest.mark.parametrize("sent", [b"\x82\x00", b"\x01\x00", b"\x88\x00"])
+def test_what_is_no_whole_text_frame_is_refused(sent: bytes) -> None:
+    async def read() -> bytes:
+        reader = asyncio.StreamReader()
+        reader.feed_data(sent)
+        return await websocket.read_frame(reader)
+
+    with pytest.raises(ValueError, match="not a whole text frame"):
+        asyncio.run(read())
 
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True), min_size=1, max_size=5).map(".".join)
