@@ -152,8 +152,9 @@ def test_what_was_asked_before_changes_no_answer(documents: list[dict[str, Any]]
 
 
 def test_a_destination_that_a_group_names_is_no_kind_with_those_it_does_not_name() -> None:
-    """`c` may call `b`, although `a`, which is looked at first, is refused to it as everybody else is; of `d`, which may run
-    on its node, nobody can say.
+    """`c` may call `b`, although `a`, which is looked at first, is refused to it as everybody else is.
+
+    Of `d`, which may run on the node of `c`, nobody can say.
     """
     everything = {"protocol": "-1"}
     found: list[dict[str, Any]] = [namespace("one")]
