@@ -24,7 +24,7 @@ from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.rules import TCP, Match, Rule, identity_matches
-from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
+from partner_mesh.analysis.sets import AddressSet, PortSet, atoms, normalised
 from partner_mesh.analysis.topology import World
 
 ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
@@ -283,17 +283,18 @@ class _Regions:
         return known
 
     def _touched(self, addresses: AddressSet) -> Hashable:
-        runs: list[tuple[int, int]] = []
+        found: list[tuple[int, int]] = []
         for low, high in addresses.intervals:
             first = max(bisect_right(self._starts, low) - 1, 0)
-            after = bisect_right(self._starts, high)
-            if first < after and self._spans[first][1] < low:
+            last = bisect_right(self._starts, high) - 1
+            if first <= last and self._spans[first][1] < low:
                 first += 1
-            if first < after:
-                runs.append((first, after))
-        if sum(after - first for first, after in runs) > _MANY:  # all but one partner's: who it is tells them apart
-            return tuple(runs)
-        return frozenset(self._spans[at][2] for first, after in runs for at in range(first, after))
+            if first <= last:
+                found.append((first, last))
+        runs = normalised(found)
+        if sum(last - first for first, last in runs) > _MANY:  # all but one partner's: told by where it lies
+            return runs
+        return frozenset(self._spans[at][2] for first, last in runs for at in range(first, last + 1))
 
 
 def _cut(bound: Bound, peer: Peer, ports: PortSet, *, tcp: bool) -> Iterable[tuple[PortSet, dict[str, list[_Hit]]]]:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from partner_mesh.analysis.authentication import Principal, RequestAuthentications
-from partner_mesh.analysis.authorization import Authorizations
+from partner_mesh.analysis.authorization import Authorizations, _Regions
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import Opinion, Verdict
 from partner_mesh.analysis.mesh_config import mesh_config
@@ -225,3 +225,14 @@ def test_the_server_name_that_a_client_asks_for(sni: str | None, action: str, ex
 def test_over_tcp_a_client_address_is_the_connections_own() -> None:
     found = opinions("{rules: [{from: [{source: {remoteIpBlocks: [198.51.100.0/28]}}]}]}", http=False)
     assert verdict(found, GET) == UNKNOWN
+
+
+@pytest.mark.parametrize("count", [4, 100])  # a set of few regions, and one of many
+def test_addresses_are_told_apart_exactly_where_blocks_tell_them_apart(count: int) -> None:
+    blocks = [AddressSet.of(f"198.18.{number}.0/24") for number in range(count)]
+    regions = _Regions(blocks)
+    inside, beside = regions.of(AddressSet.of("198.18.1.7")), regions.of(AddressSet.of("198.18.1.8"))
+    assert inside == beside != regions.of(AddressSet.of("198.18.2.7"))
+    first, second, last = (AddressSet.ALL - blocks[number] for number in (0, 1, -1))
+    assert len({regions.of(each) for each in (first, second, last, AddressSet.ALL)}) == 4
+    assert regions.of(first) == regions.of(first - AddressSet.of("198.18.1.7"))

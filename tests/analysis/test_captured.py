@@ -70,3 +70,18 @@ def test_a_host_without_a_service_is_routed_on_port_80_where_the_sidecar_listens
 def test_a_host_with_a_service_on_port_80_is_routed_once() -> None:
     found = ways(partner_stack.documents(1))
     assert verdicts(found, CALLER, CALL, "api.p0.example") == ["allowed"]
+
+
+@pytest.mark.parametrize(("own", "expected"), [(True, ["allowed"]), (False, [])])
+def test_a_sidecar_that_is_told_of_some_namespaces_listens_where_they_hold_a_service_on_port_80(
+    own: bool, expected: list[str]
+) -> None:
+    documents = _stack(_as_it_is)
+    homes = {(d["kind"], d["metadata"]["name"]): d["metadata"].get("namespace", "") for d in documents}
+    hosts = [f"{homes['VirtualService', 'p0-capture']}/*", *(["app0/*"] if own else [])]
+    sidecar = {
+        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": "default", "namespace": "app0"},
+        "spec": {"egress": [{"hosts": hosts}]},
+    }  # fmt: skip
+    found = [each for each in documents if each["kind"] != "Sidecar"]
+    assert verdicts(ways([*found, sidecar]), CALLER, CALL, "api.p0.example") == expected

@@ -73,3 +73,14 @@ def test_boxes_that_differ_in_one_field_become_one() -> None:
 
 def test_everything_is_one_value() -> None:
     assert of([Requests(methods=strings.exact("GET")), Requests()]) == HttpSet.ALL
+
+
+def test_what_is_taken_at_one_host_leaves_the_rest_as_few_boxes_as_can_be() -> None:
+    get, post = (
+        Requests(methods=strings.exact("GET")),
+        Requests(methods=strings.exact("POST"), paths=strings.exact("/b")),
+    )
+    host = strings.host_with_any_port("a.example")
+    left = of([get, post]) - of([Requests(host, strings.exact("GET"))])
+    assert left == of([Requests(strings.StringSet.ALL - host, get.methods), post])
+    assert len(left.boxes) == 2

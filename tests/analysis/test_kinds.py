@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partner_mesh.analysis.layers import Endpoint, Verdict
-from partner_mesh.analysis.reachability import _ALL_OPEN, Reach, asked, decided
+from partner_mesh.analysis.reachability import _ALL_OPEN, Reach, _Usual, asked, decided
 from partner_mesh.analysis.resources import of_documents
-from partner_mesh.analysis.results import Decisions
+from partner_mesh.analysis.results import Decision, Decisions
 from partner_mesh.analysis.sets import PortSet
 from tests.analysis.partner_stack import namespace, workload
 
@@ -152,12 +152,15 @@ def test_what_was_asked_before_changes_no_answer(documents: list[dict[str, Any]]
 
 
 def test_a_destination_that_a_group_names_is_no_kind_with_those_it_does_not_name() -> None:
-    """`c` may call `b`, although `a`, which is looked at first, is refused to it as everybody else is."""
+    """`c` may call `b`, although `a`, which is looked at first, is refused to it as everybody else is.
+
+    Of `d`, which may run on the node of `c`, nobody can say.
+    """
     everything = {"protocol": "-1"}
     found: list[dict[str, Any]] = [namespace("one")]
-    for name, ingress, egress in (("a", [], []), ("b", ["sg-c"], []), ("c", [], ["sg-b"])):
+    for name, ingress, egress in (("a", [], []), ("b", ["sg-c"], []), ("c", [], ["sg-b"]), ("d", [], [])):
         deployment, *_ = workload("one", name, 8080, {"app": name})
-        deployment["spec"]["template"]["spec"]["nodeSelector"] = {"pool": name}
+        deployment["spec"]["template"]["spec"]["nodeSelector"] = {"pool": "c" if name == "d" else name}
         rules_of = {
             side: [{"securityGroups": groups, **everything}] if groups else []
             for side, groups in (("ingress", ingress), ("egress", egress))
@@ -177,3 +180,41 @@ def test_a_destination_that_a_group_names_is_no_kind_with_those_it_does_not_name
     }
     assert verdicts["c", "b"] == [Verdict.ALLOWED]
     assert verdicts["c", "a"] == verdicts["a", "b"] == [Verdict.DENIED]
+    assert verdicts["c", "d"] == [Verdict.UNKNOWN]
+
+
+def test_a_caller_that_a_policy_names_is_no_kind_with_those_it_does_not_name() -> None:
+    found: list[dict[str, Any]] = [namespace("one")]
+    for name in ("a", "b", "c"):
+        deployment, *others = workload("one", name, 8080, {"app": name})
+        deployment["spec"]["template"]["spec"]["serviceAccountName"] = name
+        found += [deployment, *others]
+    rule = {"from": [{"source": {"principals": ["cluster.local/ns/one/sa/c"]}}]}
+    spec = {"selector": {"matchLabels": {"app": "b"}}, "rules": [rule]}
+    found.append(made(SECURITY, "AuthorizationPolicy", "one", "only-c", spec))
+    reach = Reach.of(of_documents(found))
+    named, other = (
+        [
+            each.verdict
+            for source, destination, decisions in reach.results().pairs()
+            if (str(source)[4:5], str(destination)[4:5]) == (caller, "b")
+            for each in decisions
+            if ("TCP", 8080) in each.ports
+        ]
+        for caller in ("c", "a")
+    )
+    assert (named, other) == ([Verdict.ALLOWED], [Verdict.DENIED])
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=12), st.integers(0, (1 << 36) - 1))
+def test_what_is_left_of_usual_refusals_is_each_of_them_without_those_left_out(sizes: list[int], kept: int) -> None:
+    groups: list[tuple[int, Decisions]] = []
+    at = 0
+    for number, size in enumerate(sizes):
+        mask = ((1 << size) - 1) << at
+        groups.append((mask, (Decision(Verdict.DENIED, PortSet.single("TCP", number + 1), ()),)))
+        at += size
+    few = ((1 << at) - 1) & ~(1 << kept % at)  # one left out: the way on which groups are shared
+    for each in (kept, few):
+        expected = [(both, decisions) for mask, decisions in groups if (both := mask & each)]
+        assert _Usual(groups, []).closed(each) == expected

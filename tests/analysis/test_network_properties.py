@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 
 from partner_mesh.analysis.layers import Addresses, Endpoint, Verdict, Workload
+from partner_mesh.analysis.policies import Piece, joined
 from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.resources import of_documents
 from partner_mesh.analysis.sets import AddressSet, PortSet
@@ -57,3 +58,8 @@ def test_kubernetes_policies_decide_every_packet_as_the_reference_says(documents
 @given(calico_worlds())
 def test_calico_tiers_decide_every_packet_as_the_reference_says(documents: list[dict[str, Any]]) -> None:
     compared(documents)
+
+
+def test_pieces_of_one_verdict_and_reason_are_one() -> None:
+    web, tls = PortSet.single("TCP", 80), PortSet.single("TCP", 443)
+    assert joined([Piece(web, Verdict.DENIED), Piece(tls, Verdict.DENIED)]) == (Piece(web | tls, Verdict.DENIED),)
