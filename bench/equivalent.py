@@ -18,6 +18,7 @@ DISREGARDED: Final[dict[str, str]] = {
     "ClusterSecretStore": "says where secrets lie",
     "ClusterRole": "says what may be asked of the Kubernetes API, not who reaches whom",
     "ClusterRoleBinding": "says what may be asked of the Kubernetes API, not who reaches whom",
+    "APIServer": "serves Calico's kinds to whoever deploys: without it nothing of them is written, and `up` says so",
     "ValidatingAdmissionPolicy": "judges what is written to the Kubernetes API, not packets",
     "ValidatingAdmissionPolicyBinding": "judges what is written to the Kubernetes API, not packets",
 }
@@ -77,6 +78,8 @@ UNNOTICED: Final[tuple[tuple[str, str, str, str], ...]] = (
      "how requests are shared among the versions of one Service"),
     ("VirtualService", r"(spec\.http(\.route)?)?", "dropped",
      "a route between our own: without it the Service is called as it is"),
+    ("VirtualService", r"spec\.http\.headers\.response.*", "dropped",
+     "what an answer tells a browser of our software, not who reaches whom"),
     ("VirtualService", r"spec\.http\.rewrite.*", "dropped", "what the other side reads; rules judge the path as sent"),
     ("Service", r"spec\.ports\.targetPort", "dropped", "the port itself is the default, and is the same"),
     ("ServiceAccount", r"automountServiceAccountToken", "made True", "what a pod asks of the API, not whom it reaches"),
@@ -119,7 +122,8 @@ def proof_of(mutant: Mutant, documents: list[Document]) -> str:
         (_all_pods, "a selector that is left out selects as an empty one does: all"),
         (_said_twice, "another policy of these ends says the same, as for each partner that comes the same way"),
         (_every_path, "every path begins with /"),
-        (_dead_end, "a host without endpoints: whoever else learns of it reaches nobody by it"),
+        (_dead_end, "a host without endpoints: whoever learns of it, by whichever name, reaches nobody by it"),
+        (_unused_listener, "a port that nobody's routes use in this namespace, and that leads nowhere"),
         (_same_blocks, "the blocks beside it cover the same addresses"),
         (_default, "the value is the field's default, which holds where it is left out"),
         (_same_rules, "another rule of the group admits the same peers to the same ports"),
@@ -262,8 +266,28 @@ def _union(blocks: list[Any]) -> AddressSet:
     return AddressSet.union(AddressSet.of(str(each)) for each in blocks)
 
 
-def _dead_end(mutant: Mutant, document: Document, _: list[Document]) -> bool:
-    """Whether more learn of a host of the mesh that leads nowhere."""
+def _leads_nowhere(document: Document) -> bool:
+    """Whether a host of the mesh has no endpoints, and no caller may choose them (`resolution: NONE` would let it)."""
     spec = document.get("spec", {})
     leads = spec.get("endpoints") or spec.get("workloadSelector") or spec.get("location") != "MESH_INTERNAL"
-    return (mutant.kind, mutant.place) == ("ServiceEntry", "spec.exportTo") and not leads
+    return document["kind"] == "ServiceEntry" and not leads and spec.get("resolution", "NONE") != "NONE"
+
+
+def _dead_end(mutant: Mutant, document: Document, _: list[Document]) -> bool:
+    """Whether more learn of a host of the mesh that leads nowhere, or it gets another name that nobody calls."""
+    renamed = mutant.place == "spec.hosts" and mutant.what.startswith("made another")
+    return (mutant.place == "spec.exportTo" or renamed) and _leads_nowhere(document)
+
+
+def _unused_listener(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
+    """Whether a host that leads nowhere has another name or port where no namespace's HTTP route is told to its own."""
+    if not re.fullmatch(r"(spec(\.(hosts|ports(\.(number|protocol))?))?)?", mutant.place) or not _leads_nowhere(
+        document
+    ):
+        return False
+    namespace = document["metadata"]["namespace"]
+    return not any(
+        {namespace, "*"} & set(each["spec"].get("exportTo") or ("*",))
+        for each in documents
+        if each["kind"] == "VirtualService" and each["spec"].get("http") and each["metadata"]["namespace"] != namespace
+    )
