@@ -265,7 +265,7 @@ def test_the_trace_would_leave_without_the_gateways_telemetry(lab: Lab) -> None:
     quiet, _ = lab.until(BY_HOST, lambda seen: seen.seen is not None and "traceparent" not in seen.seen["headers"])
     assert quiet.seen is not None
     assert "traceparent" not in quiet.seen["headers"]
-    # A listener that was replaced counts limits of its own for as long as it drains (`mesh.drainDuration`, 5 s): the next tests count.
+    # A replaced listener counts limits of its own while it drains (`mesh.drainDuration`, 5 s); the next tests count.
     time.sleep(6)
 
 
