@@ -121,9 +121,8 @@ def _closed_namespaces(resources: Sequence[Resource]) -> Iterator[tuple[str, str
     for resource in resources:
         if resource.type == _NAMESPACE:
             name = field(resource.props, "metadata", "name")
-            if (
-                name not in {None, *_CONTROLLERS} and name not in closed
-            ):  # None: a preview without a cluster shows no metadata
+            shown = name is not None  # a preview without a cluster shows no metadata
+            if shown and name not in _CONTROLLERS and name not in closed:
                 yield resource.name, f"namespace {name} has no NetworkPolicy that denies by default in both directions"
 
 
