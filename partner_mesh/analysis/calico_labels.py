@@ -1,5 +1,6 @@
 """What Calico's selectors choose among: workloads, network sets and hosts, with the labels that Calico gives them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ NAMESPACE_LABEL: Final = "projectcalico.org/namespace"
 _NAME_LABEL: Final = "projectcalico.org/name"
 _ACCOUNT_LABEL: Final = "projectcalico.org/serviceaccount"
 _HANDED_DOWN: Final = {"kns": "pcns.", "ksa": "pcsa."}  # before the labels of a Namespace and of a ServiceAccount
+_EVERY_NAMESPACE: Final = re.compile(r"\ball\(\s*\)")
 
 
 def of_kind(world: World, kind: str) -> list[Resource]:
@@ -142,15 +144,14 @@ class Labelled:
         return self.universe.workloads | (((1 << len(self.sets)) - 1) << self._size)
 
     def in_namespace(self, selector: str) -> Mask:
-        """Who is in a namespace that is selected."""
-        if selector.replace(" ", "") == "global()":
-            return self.everything & ~self.namespaced
-        return self.everything & self.namespaced & calico_selector(selector).mask(self.namespaces)
+        """Whom a namespace selector means.
 
-    @cached_property
-    def namespaced(self) -> Mask:
-        """Who is in a namespace at all."""
-        return union(self.labels.values(NAMESPACE_LABEL).values())
+        `all()` is whoever is in a namespace, `global()` whoever is in none, wherever they stand in the expression. All
+        else is asked of the namespace's labels; who has no namespace has none, so that `!=` holds (libcalico-go,
+        getEndpointSelector).
+        """
+        written = _EVERY_NAMESPACE.sub(f"has({NAMESPACE_LABEL})", selector)
+        return self.everything & calico_selector(written).mask(self.namespaces)
 
     def of_namespace(self, name: str) -> Mask:
         """Who is in one namespace."""

@@ -139,6 +139,31 @@ def test_a_host_is_its_expected_addresses_wherever_a_selector_finds_it(spec: Any
     )
 
 
+SET = calico("GlobalNetworkSet", "acme", nets=["198.51.100.0/28"], labels={"partner": "acme"})
+ADDRESSES = "198.51.100.0-198.51.100.15"
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "web", "addresses"),
+    [
+        ("all()", ALLOWED, []),
+        ("global()", DENIED, [ADDRESSES]),
+        ("all() || global()", ALLOWED, [ADDRESSES]),
+        ("!all()", DENIED, [ADDRESSES]),
+        ("projectcalico.org/name == 'front'", ALLOWED, []),
+        ("projectcalico.org/name != 'front'", DENIED, [ADDRESSES]),  # no namespace, no label: != holds
+        ("projectcalico.org/name == 'front' || global( )", ALLOWED, [ADDRESSES]),
+    ],
+)
+def test_namespace_selectors_mean_namespaces_or_none(
+    namespaces: str, web: dict[str, str], addresses: list[str]
+) -> None:
+    rule = allow(source={"selector": "has(app) || has(partner)", "namespaceSelector": namespaces})
+    policy = calico("NetworkPolicy", "p", "back", selector="app == 'api'", ingress=[rule])
+    assert verdicts(SET, policy) == web
+    assert outside(SET, policy) == addresses
+
+
 @pytest.mark.parametrize(
     ("selector", "flags", "expected"),
     [
