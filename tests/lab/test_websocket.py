@@ -1,4 +1,4 @@
-"""WebSocket through real Envoys: what bounds and refuses an upgrade. That it passes, `lab.protocols` asks in every stack."""
+"""WebSocket through real Envoys: what bounds and refuses an upgrade. That one passes, every stack is asked."""
 
 import copy
 from dataclasses import replace
