@@ -7,7 +7,6 @@ says Pass. What no tier decides is allowed, as Calico's profiles for Kubernetes 
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from partner_mesh.analysis.calico_rules import (
@@ -27,6 +26,7 @@ from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import replace
 
 DEFAULT_TIER: Final = "default"
 DEFAULT_ORDER: Final = 1_000_000.0  # of the default tier, since it has one

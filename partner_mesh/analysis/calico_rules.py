@@ -6,7 +6,6 @@ no namespace. A selector finds workloads and network sets; bare addresses are fo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe, union
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 GROUPS: Final = ("projectcalico.org", "crd.projectcalico.org")
 NAMESPACE_LABEL: Final = "projectcalico.org/namespace"

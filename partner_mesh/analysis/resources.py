@@ -8,13 +8,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from partner_mesh.analysis.yaml_nodes import DEEPEST, HostileYamlError, weighed
+from partner_mesh.model.record import dataclass, field
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 LARGEST_FILE: Final = 64 << 20

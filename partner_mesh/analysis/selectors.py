@@ -5,11 +5,11 @@ workloads costs a few operations on integers. A label that is missing satisfies 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from partner_mesh.analysis.resources import string_value
+from partner_mesh.model.record import dataclass
 
 Mask = int  # bit i: object i of the index
 

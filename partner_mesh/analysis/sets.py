@@ -6,8 +6,9 @@ set of interval algorithms serves both, and a set of anything is a tuple of pair
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
+
+from partner_mesh.model.record import dataclass
 
 Interval = tuple[int, int]  # both ends belong to it
 Intervals = tuple[Interval, ...]  # sorted, disjoint, never adjacent

@@ -5,8 +5,9 @@ told of and not passed over.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from partner_mesh.model.record import dataclass, field
 
 _NAMES: Final[Mapping[type, str]] = {dict: "a mapping", list: "a list"}
 _POD: Final[Mapping[str, type]] = {
