@@ -97,7 +97,7 @@ def _data(resource: Resource) -> Mapping[str, Any]:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _exports(value: Any) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class Resource:
     def spec(self) -> Mapping[str, Any]:
         """`spec`, or nothing where it is missing or no mapping."""
         spec = self.body.get("spec")
-        return spec if isinstance(spec, Mapping) else {}
+        return spec if isinstance(spec, (dict, Mapping)) else {}
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -282,7 +282,7 @@ def _take(
     notes: list[Note],
 ) -> None:
     """The objects of one document; `place` is its node and the lines before the node's text."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, (dict, Mapping)):
         return
     kind, api_version = document.get("kind"), document.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(api_version, str) or not kind:
@@ -329,7 +329,7 @@ def _item_nodes(place: tuple[Any, int] | None) -> list[Any]:
 
 def _resource(document: Mapping[str, Any], api_version: str, kind: str, source: Source) -> Resource:
     metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = metadata if isinstance(metadata, (dict, Mapping)) else {}
     name = metadata.get("name") or metadata.get("generateName")
     if not isinstance(name, (str, int)) or name == "":
         raise UnreadableError(f"{kind} without metadata.name: skipped; give it a name")
@@ -353,7 +353,7 @@ def _resource(document: Mapping[str, Any], api_version: str, kind: str, source: 
 
 def string_map(value: Any) -> dict[str, str]:
     """Labels or annotations as strings, also where somebody left out the quotes of `"true"` or `"1"`."""
-    if not isinstance(value, Mapping):
+    if not value or not isinstance(value, (dict, Mapping)):
         return {}
     return {str(key): string_value(each) for key, each in value.items()}
 
