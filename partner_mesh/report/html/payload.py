@@ -9,7 +9,6 @@ Shape: `{"endpoints": [[text, kind, namespace]], "layers": [[name, letter]],
 """
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import (
@@ -30,6 +29,7 @@ from partner_mesh.analysis.layers import (
 from partner_mesh.analysis.results import Connection, Decision, Decisions, Results
 from partner_mesh.analysis.selectors import Mask
 from partner_mesh.model.names import PARTNER_LABEL
+from partner_mesh.model.record import dataclass, field
 from partner_mesh.report.html.text import seen
 
 LAYERS: Final = (  # in the order in which a packet meets them; the letter stands in the matrix
