@@ -8,11 +8,12 @@ import base64
 import socket
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from lab import LabError
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane, Ports
 from lab.definitions import definitions
@@ -22,6 +23,7 @@ from lab.tools import Tools
 
 Document = Mapping[str, Any]
 ROOT: Final = "istio-system"
+TAKEN: Final = "address already in use"
 PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Kinds that others refer to come first; the order inside a kind is the documents' own.
 FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ConfigMap", "Secret", "Service")
@@ -56,7 +58,15 @@ class Cluster:
     def __enter__(self) -> Self:
         require_room(self.directory, NEEDED)
         try:
-            self._start()
+            try:
+                self._start()
+            except LabError:
+                # Between finding a free port and listening on it somebody else may have taken it: another lab, say.
+                if not any(TAKEN in process.tail() for process in self.processes.running.values()):
+                    raise
+                self.processes.stop_all()
+                self.plane = replace(self.plane, directory=self.directory / "control-plane-again", ports=Ports.free())
+                self._start()
         except BaseException:
             self.processes.stop_all()
             require_room(self.directory)

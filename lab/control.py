@@ -20,7 +20,7 @@ from lab.home import FAILED, NEEDED, SOCKET, Hold, require_room
 from lab.probe import ClientCertificate, Observation, Probe
 from lab.world import Document
 
-START_SECONDS: Final = 180.0
+START_SECONDS: Final = 180.0  # without a word of what has been done: a busy machine is slow, and not broken
 STOP_SECONDS: Final = 20.0
 ENTER: Final = """#!/bin/sh
 # in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, of `outside`, or on its
@@ -195,13 +195,15 @@ class Lab:
                 if entry["kind"] == "ready":
                     return
                 report(entry["text"])
+            if len(lines) > told:
+                deadline = time.monotonic() + START_SECONDS
             told = len(lines)
             if self._daemon is not None and self._daemon.poll() is not None:
                 require_room(self.directory)
                 last = "\n".join((self.directory / "daemon.log").read_text(errors="replace").splitlines()[-20:])
                 raise LabError(f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}")
             time.sleep(0.05)
-        raise LabError(f"the lab is not ready after {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
+        raise LabError(f"the lab did nothing new for {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
 
     def _ask(self, command: str, argument: Any = None) -> Any:
         # Kept only between exchanges: an interrupted one leaves an answer on its way, which `stop` must not wait for.

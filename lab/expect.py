@@ -23,6 +23,7 @@ class Expect:
     version: str | None = None  # of HTTP, as it sees it
     text: str | None = None  # the line that it sees, of a connection without HTTP
     returned: tuple[tuple[str, str], ...] = ()  # headers and trailers of the answer, with their values
+    hidden: bool = False  # not even a server's certificate may be seen: one that refuses ours has been reached
     instead: tuple[int, ...] = ()  # statuses by which a proxy may answer in the server's place
 
     def differences(self, seen: Observation) -> list[str]:
@@ -38,6 +39,8 @@ class Expect:
         if not self.reached and seen.permitted:
             yield f"expected nobody to be reached, got {seen.sentence()}"
             return
+        if self.hidden and seen.server_certificate:
+            yield f"expected no server at all, got one that shows the certificate of {seen.server_certificate[0]}"
         if self.outcomes and seen.outcome not in self.outcomes:
             yield f"expected {' or '.join(self.outcomes)}, got {seen.sentence()}"
         refused = seen.headers.get("grpc-status", "0") != "0"  # gRPC says so in a header of an answer 200

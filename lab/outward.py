@@ -116,8 +116,8 @@ def _others(stack: Stack, outbound: Outbound, remotes: Mapping[str, Remote]) -> 
         around = Probe(source, remote.address, port, host, server_name=host, path=right.path, protocol=right.protocol)
         about = f"{name} straight to {host}:{port} by its address"
         # The sidecar answers the connection before it tries its own: the application sees it cut.
-        yield Scenario("around the egress gateway", about, around, Expect())
-        yield Scenario("mesh: around the egress gateway", about, around, Expect())
+        yield Scenario("around the egress gateway", about, around, Expect(hidden=True))
+        yield Scenario("mesh: around the egress gateway", about, around, Expect(hidden=True))
 
 
 def closed(stack: Stack, somewhere: str) -> Iterator[Scenario]:

@@ -32,7 +32,7 @@ def cut(text: str, name: str) -> str:
 BREAKS: dict[str, tuple[str, Callable[[str], str], str, str]] = {
     "an exportTo dropped": (
         ENTRY, lambda text: cut(text, "exportTo"),
-        "Applications that no partner's file names do not reach the partner", "api.acme-mobile.example",
+        "Were the packet let through, the sidecar refuses an address it was not told of", "api.acme-mobile.example:443",
     ),
     "an address widened": (
         POLICY, lambda text: text.replace("198.51.100.0/28", "0.0.0.0/0"),

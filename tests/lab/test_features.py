@@ -21,7 +21,7 @@ ISTIO = ("networking.istio.io", "security.istio.io", "telemetry.istio.io")
 # What only operators serve which do not run here.
 OPERATORS = (
     "external-secrets.io", "monitoring.coreos.com", "projectcalico.org", "vpcresources.k8s.aws", "elbv2.k8s.aws",
-    "ec2.partner-mesh.dev",
+    "ec2.partner-mesh.dev", "operator.tigera.io",
 )  # fmt: skip
 
 

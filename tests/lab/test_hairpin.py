@@ -2,6 +2,8 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from lab import stack as stacks
 from lab.cluster import Cluster
 from lab.control import Lab
 from lab.tools import Tools
+from partner_mesh.analysis.invariants import Facts, examined
+from partner_mesh.analysis.resources import of_documents
 from partner_mesh.specs.hairpin import Loop, job, loops, script
 from tests.lab import dev
 
@@ -83,6 +87,27 @@ def test_yaml_for_a_cluster_holds_everything_and_names_the_secret() -> None:
     documents = [document for document in yaml.safe_load_all(text) if document]
     assert [d["kind"] for d in documents].count("Job") == 2
     assert "# Secret istio-egress/acme-mobile-hairpin-acme" in text
+
+
+def test_the_objects_keep_to_every_invariant_but_that_a_person_brings_the_secret() -> None:
+    day, judged = date(2026, 11, 25), stacks.judged(dev.compiled())
+    text = looped.objects(dev.stack(), hairpin.partners(dev.stack(), None), None, "curl")
+    beside = [document for document in yaml.safe_load_all(text) if document]
+    before = examined(Facts(of_documents(judged), day))
+    found = [each for each in examined(Facts(of_documents([*judged, *beside]), day)) if each not in before]
+    assert [(each.identifier.partition("-")[0], each.object) for each in found] == [
+        ("PM032", "DestinationRule istio-egress/acme-mobile-hairpin-acme"),
+        ("PM032", "DestinationRule istio-egress/globex-telecom-hairpin-globex"),
+    ]
+
+
+def test_what_a_header_holds_stays_one_word_of_the_jobs_shell() -> None:
+    inbound = loop().inbound
+    route = inbound.routes[0].model_copy(update={"headers": {"x-a": "'; exit 0; '"}})
+    hostile = replace(loop(), inbound=inbound.model_copy(update={"routes": (route,)}))
+    done = subprocess.run(["sh", "-n", "-c", script(hostile)], check=False)
+    call = next(line for line in script(hostile).splitlines() if "x-a" in line)
+    assert (done.returncode, "-H 'x-a: '\"'\"'; exit 0; '\"'\"''" in call) == (0, True), call
 
 
 @pytest.mark.parametrize(

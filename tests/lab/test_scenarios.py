@@ -48,6 +48,8 @@ ENDED = replace(ANSWERED, headers={"grpc-status": "0"})
         (Expect(("a/b",), absent=("x-a",)), ANSWERED, True),
         (Expect(("a/b",), headers=(("x-a", "1"),)), ANSWERED, False),
         (Expect(("a/b",), headers=(("x-a", "2"),)), ANSWERED, True),
+        (Expect(hidden=True), Observation("reset"), False),
+        (Expect(hidden=True), Observation("reset", server_certificate=("a.example",)), True),
         (Expect(("a/b",), version="HTTP/1.1"), ANSWERED, False),
         (Expect(("a/b",), version="HTTP/2"), ANSWERED, True),
         (Expect(("a/b",), text="x"), ANSWERED, True),

@@ -1,6 +1,8 @@
 """Tiers 1 and 2: what Istio's own tools and a real API server with istiod's webhook say, and that they say it."""
 
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,24 @@ import pytest
 
 from lab import tiers
 from lab.cluster import Cluster
+from lab.control_plane import Ports
 from lab.tools import Tools
 from tests.lab import fixture
 
 pytestmark = pytest.mark.lab
+
+
+@pytest.mark.lab
+def test_a_port_that_somebody_took_meanwhile_is_left_to_them(
+    lab_tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = Ports.free
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        first = [replace(free(), etcd=somebody.getsockname()[1])]
+        monkeypatch.setattr(Ports, "free", lambda: first.pop() if first else free())
+        with Cluster(lab_tools, tmp_path) as running:
+            assert running.api.ready()
+    assert first == []
 
 
 @pytest.fixture(scope="module")
