@@ -21,6 +21,7 @@ $(STAMP): requirements.txt requirements-dev.txt requirements-uv.txt pyproject.to
 	    --require-hashes -r requirements.txt -r requirements-dev.txt \
 	  || $(RUN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@$(RUN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(RUN)/python -m compileall -q partner_mesh components lab  # pip compiles what it installs, but not what is editable
 	@touch $@
 
 plan: $(STAMP) ## What STACK would deploy: tree, counts, out/STACK/ (no credentials, no Pulumi CLI)

@@ -7,7 +7,6 @@ OVN-Kubernetes, which makes an attachment of every secondary UserDefinedNetwork.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
@@ -18,6 +17,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.selectors import SelectorError
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.model.record import dataclass, field
 
 GROUP: Final = "k8s.cni.cncf.io"
 ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"

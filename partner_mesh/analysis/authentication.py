@@ -5,13 +5,13 @@ carry no creation time, the first by name does (istio `pilot/pkg/security/authn/
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected, selector
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 STRICT: Final = "STRICT"
 PERMISSIVE: Final = "PERMISSIVE"

@@ -4,10 +4,8 @@ CUSTOM is asked first, then DENY, then ALLOW: with at least one ALLOW policy in 
 refused (istio `pilot/pkg/security/authz/builder`). A dry run and AUDIT refuse nothing.
 """
 
-import dataclasses
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from partner_mesh.analysis.authentication import (
@@ -26,6 +24,7 @@ from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.rules import TCP, Match, Rule, identity_matches
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms, normalised
 from partner_mesh.analysis.topology import World
+from partner_mesh.model.record import dataclass, field
 
 ACTIONS: Final = ("CUSTOM", "DENY", "ALLOW")  # in the order in which a proxy asks them
 MODELLED_TARGETS: Final = ("Gateway", "Service")  # of `targetRefs`: waypoints, and what they serve
@@ -62,10 +61,10 @@ class Bound:
 
     policies: tuple[Policy, ...]
     tokens: Tokens
-    _by_caller: dict[str, list[tuple[int, Policy, int, Rule]]] = dataclasses.field(
+    _by_caller: dict[str, list[tuple[int, Policy, int, Rule]]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
-    allowing: tuple[Policy, ...] = dataclasses.field(init=False, repr=False, compare=False, default=())
+    allowing: tuple[Policy, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allowing", tuple(each for each in self.policies if each.action == "ALLOW"))

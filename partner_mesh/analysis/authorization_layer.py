@@ -1,7 +1,6 @@
 """AuthorizationPolicy as a layer: what the destination's proxy says of a peer, at a sidecar and at a gateway."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from partner_mesh.analysis.authentication import DISABLE
 from partner_mesh.analysis.authorization import Bound
@@ -25,6 +24,7 @@ from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.waypoints import HBONE
+from partner_mesh.model.record import replace
 
 
 class AuthorizationLayer(MeshLayer):

@@ -6,8 +6,9 @@ here knows of HTTP: `strings.py` does.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from partner_mesh.model.record import dataclass, field
 
 LAST = 0x10FFFF  # alphabet: all code points, in ranges
 Ranges = tuple[tuple[int, int], ...]  # inclusive, ascending, disjoint

@@ -8,7 +8,6 @@ those that nobody wrote are Calico's own, and allow.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from partner_mesh.analysis.calico_endpoints import allows_everything, says_nothing
@@ -21,6 +20,7 @@ from partner_mesh.analysis.selectors import mask_of, positions
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.model.record import replace
 
 DEFAULT_TIER: Final = "default"
 DEFAULT_ORDER: Final = 1_000_000.0  # of the default tier, since it has one

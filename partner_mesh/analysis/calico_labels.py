@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe, union
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 NAMESPACE_LABEL: Final = "projectcalico.org/namespace"
 _NAME_LABEL: Final = "projectcalico.org/name"

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from partner_mesh.analysis.calico_labels import Labelled, nets_of
@@ -12,6 +11,7 @@ from partner_mesh.analysis.policies import Action, Direction, Policy, Ports, Rul
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import replace
 
 _SPEC_FIELDS: Final = frozenset({
     "tier", "order", "ingress", "egress", "selector", "types", "serviceAccountSelector", "namespaceSelector",

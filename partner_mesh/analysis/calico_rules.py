@@ -6,7 +6,6 @@ no namespace. A selector finds workloads and network sets; bare addresses are fo
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.calico_labels import Labelled, nets_of
@@ -16,6 +15,7 @@ from partner_mesh.analysis.policies import NamedPort, Ports
 from partner_mesh.analysis.selectors import Mask, mask_of
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 _NUMBERS: Final = {6: "TCP", 17: "UDP", 132: "SCTP"}
 _OTHERS: Final = ("ICMP", "ICMPV6", "UDPLITE")

@@ -1,7 +1,6 @@
 """Who stands at the door of a gateway's server: its partner, another partner, an anonymous client, a web user."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from partner_mesh.analysis.clients import Partners
 from partner_mesh.analysis.gateways import GatewayProxy, Server
@@ -10,6 +9,7 @@ from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.peers import Peer, Token
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, atoms
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ material.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Final
@@ -21,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from partner_mesh.analysis.invariants.finding import Finding, Severity
 from partner_mesh.analysis.registry import host_matches
+from partner_mesh.model.record import dataclass
 
 EXPIRY: Final = "PM040-certificate-expiry"
 HOST: Final = "PM041-certificate-host"

@@ -1,6 +1,5 @@
 """Two sets of objects compared: their objects, and what their tables allow."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from partner_mesh.analysis.depth import LayerChange, layer_changes
@@ -13,6 +12,7 @@ from partner_mesh.analysis.object_changes import ObjectChanges, object_changes
 from partner_mesh.analysis.resources import Loaded, Note
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
+from partner_mesh.model.record import dataclass
 
 FEW: Final = 100  # workloads: of so many a table of each layer takes no longer than the comparison itself
 Services = tuple[tuple[str, frozenset[Workload]], ...]

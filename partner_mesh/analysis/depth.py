@@ -5,7 +5,6 @@ changes somebody's access is told there, and not again here.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from partner_mesh.analysis.differences import Access, Change, access_changes, calls_from, identity
@@ -21,6 +20,7 @@ from partner_mesh.analysis.strangers import NAME, strangers
 from partner_mesh.analysis.table import Table
 from partner_mesh.analysis.through_gateways import mesh_of
 from partner_mesh.analysis.walls import MESH, ROUTES, Ground, Wall, alone, is_route, walls_of
+from partner_mesh.model.record import dataclass, replace
 
 Tables = tuple[Table, Table]
 Opened = Mapping[tuple[Change, Endpoint], Region]  # what changed for somebody, by destination

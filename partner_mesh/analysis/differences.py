@@ -6,7 +6,6 @@ never cut by a part of the other; what is the same for several parts is told onc
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from partner_mesh.analysis.regions import NOTHING, Piece, Region, region
 from partner_mesh.analysis.results import Connection, Decisions, Results
 from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
+from partner_mesh.model.record import dataclass
 
 
 class Change(Enum):

@@ -1,7 +1,6 @@
 """One question walked through the layers: what each says, by which object, written where."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from partner_mesh.analysis.layers import FURTHER_NETWORK, PRIMARY_NETWORK, Becau
 from partner_mesh.analysis.reachability import Reach
 from partner_mesh.analysis.resources import Source
 from partner_mesh.analysis.sets import PortSet
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

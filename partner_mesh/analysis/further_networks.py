@@ -5,7 +5,6 @@ one's MultiNetworkPolicies let it (k8s.cni.cncf.io; the form of NetworkPolicy, w
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from partner_mesh.analysis import network_policy
@@ -18,6 +17,7 @@ from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.model.record import replace
 
 POLICY_FOR: Final = "k8s.v1.cni.cncf.io/policy-for"
 _OUTSIDE: Final = Addresses(AddressSet.ALL)

@@ -7,13 +7,13 @@ has no such image becomes a note, and the route `unknown`.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from partner_mesh.analysis.mesh_config import NETWORKING
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.waypoints import CLASS, GATEWAY_API, NAME_LABEL
+from partner_mesh.model.record import replace
 
 _RANK: Final = {"exact": 3, "prefix": 2, "regex": 1}
 _HARMLESS: Final = ("ResponseHeaderModifier", "RequestMirror", "CORS")  # they refuse nothing and change no way

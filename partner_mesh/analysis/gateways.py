@@ -5,7 +5,6 @@ already served is skipped without a word (istio `pilot/pkg/model/gateway.go`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import MUTUAL_TLS, ROUTE, Because, Workload
@@ -14,6 +13,7 @@ from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 AUTO_PASSTHROUGH: Final = "AUTO_PASSTHROUGH"
 TERMINATING: Final = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL")

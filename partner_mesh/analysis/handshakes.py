@@ -4,7 +4,6 @@ Such a change moves nobody in the table, where a partner is one caller whatever 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.differences import Change
@@ -12,6 +11,7 @@ from partner_mesh.analysis.gateways import PARTNER_LABEL
 from partner_mesh.analysis.mesh_config import NETWORKING
 from partner_mesh.analysis.object_changes import ObjectChanges
 from partner_mesh.analysis.resources import Resource
+from partner_mesh.model.record import dataclass
 
 _VERSIONS: Final = ("TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3")
 _DEFAULT: Final = "TLSV1_2"  # istio api, networking/v1alpha3/gateway.proto, minProtocolVersion

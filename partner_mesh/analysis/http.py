@@ -6,12 +6,12 @@ known. So a set answers "is there such a request", and says what it must carry.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from partner_mesh.analysis import strings
 from partner_mesh.analysis.strings import StringSet
+from partner_mesh.model.record import dataclass, replace
 
 JOINED: Final = 16  # boxes that are put together along a field whose values are not plain literals
 ANY_PATH: Final = strings.prefix("/")  # `OPTIONS *` matches no route of Istio's and is left out

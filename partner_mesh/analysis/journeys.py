@@ -7,7 +7,6 @@ what "another partner" can do at a partner's host is decided by the servers that
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -41,6 +40,7 @@ from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Fate, Way, settled
+from partner_mesh.model.record import dataclass, replace
 
 Hop = Callable[[Endpoint, Endpoint, PortSet], Sequence[Sequence[Opinion]]]
 """What each layer below says of packets between two endpoints, on ports of the destination."""

@@ -7,12 +7,12 @@ request) at once. Every layer must agree: a refusal needs no second opinion, and
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.model.record import dataclass, field
 
 if TYPE_CHECKING:  # both number the endpoints that are declared here
     from partner_mesh.analysis.kinds import Kinds

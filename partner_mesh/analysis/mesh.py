@@ -4,7 +4,6 @@ A world without any Istio object has no mesh, and the layers say nothing of it.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -44,6 +43,7 @@ from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.analysis.waypoints import Waypoint, Waypoints
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,6 @@ Defaults are Istio's own (istio `pkg/config/mesh/mesh.go`): a folder without a m
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import yaml
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass, field
 
 DEFAULT_ROOT: Final = "istio-system"
 REVISION: Final = "istio.io/rev"
@@ -97,7 +97,7 @@ def _data(resource: Resource) -> Mapping[str, Any]:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _exports(value: Any) -> tuple[str, ...]:

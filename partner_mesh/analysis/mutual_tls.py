@@ -1,7 +1,6 @@
 """mTLS as a layer: what a proxy demands of whoever calls it."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from partner_mesh.analysis.authentication import DISABLE, STRICT, PeerModes
@@ -15,6 +14,7 @@ from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.waypoints import HBONE, Waypoint
+from partner_mesh.model.record import replace
 
 PLAINTEXT: Final = "plaintext"
 

@@ -8,7 +8,6 @@ is routed to that workload stays.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partner_mesh.analysis.gateways import PARTNER_LABEL
@@ -20,6 +19,7 @@ from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.analysis.topology import NAME_LABEL
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass, field
 
 _CALICO: Final = ("projectcalico.org", "crd.projectcalico.org")
 # Changed objects of these kinds affect what can be told from themselves; any other kind, and the whole is compared.

@@ -6,7 +6,6 @@ of all peers at once, as masks, what is decided, and a row joins one source's ta
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from partner_mesh.analysis import admin_policy, calico, network_policy, unmodelled
@@ -26,6 +25,7 @@ from partner_mesh.analysis.selectors import Mask, mask_of, positions
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe, union
+from partner_mesh.model.record import dataclass, replace
 
 NO_POLICY: Final = Because(NETWORK_POLICY, "no policy selects either end")
 _SOME_ADDRESSES: Final = "the answer depends on which of its addresses calls"

@@ -38,7 +38,7 @@ def address_sets(world: World) -> Iterator[AddressSet]:
         for peer in _list(rule.get(side))
     ]
     for block in blocks:
-        if isinstance(block, Mapping):
+        if isinstance(block, (dict, Mapping)):
             try:
                 yield AddressSet.block(str(block.get("cidr")), [str(each) for each in items(block.get("except"))])
                 yield AddressSet.of(str(block.get("cidr")))
@@ -54,7 +54,7 @@ def policies(universe: Universe, notes: list[Note], written: Iterable[Resource] 
 
 def _list(value: Any) -> list[Mapping[str, Any]]:
     """A list of mappings; `- ` alone, which YAML reads as null, is an empty rule to the API server."""
-    return [each if isinstance(each, Mapping) else {} for each in value] if isinstance(value, list) else []
+    return [each if isinstance(each, (dict, Mapping)) else {} for each in value] if isinstance(value, list) else []
 
 
 def _policy(resource: Resource, universe: Universe, notes: list[Note]) -> Policy:

@@ -3,10 +3,10 @@
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.resources import Loaded, Resource
+from partner_mesh.model.record import dataclass
 
 HIDDEN: Final = "(hidden)"
 # What the API server and controllers write: no part of what anybody wants.

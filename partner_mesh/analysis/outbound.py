@@ -6,7 +6,6 @@ and how it is secured, is the last stage.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from partner_mesh.analysis.captured import Captured
@@ -32,6 +31,7 @@ from partner_mesh.analysis.routes import MESH, Leg, Proxy, Target, legs, raw_leg
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.ways import Fate, Way, settled
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ shows: who that is no object here says, so what policies might admit is `unknown
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
@@ -23,6 +22,7 @@ from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Way
+from partner_mesh.model.record import replace
 
 CALLER: Final = Client("workload of another cluster")
 REASON: Final = "which workload of the other cluster calls, no object here says"

@@ -1,11 +1,11 @@
 """Who asks: what a destination's proxy can know of the other end of a connection."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from partner_mesh.analysis.authentication import Principal
 from partner_mesh.analysis.sets import AddressSet
+from partner_mesh.model.record import dataclass
 
 Token = Literal["none", "valid", "either"]
 

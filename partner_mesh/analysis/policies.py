@@ -7,7 +7,6 @@ is `unknown` exactly where that doubt could change it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
@@ -16,6 +15,7 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.selectors import Mask, positions
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.model.record import dataclass, replace
 
 Direction = Literal["ingress", "egress"]
 _SHOWN: Final = 8  # so many policies are named where all of them together refuse

@@ -7,7 +7,6 @@ outside's rows. Facts: OVN-Kubernetes, docs/features/user-defined-networks/user-
 """
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from partner_mesh.analysis.selectors import LabelIndex, SelectorError, label_sel
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
+from partner_mesh.model.record import dataclass
 
 GROUP: Final = "k8s.ovn.org"
 LABEL: Final = "k8s.ovn.org/primary-user-defined-network"

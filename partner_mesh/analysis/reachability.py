@@ -6,7 +6,6 @@ destinations at once; only what it leaves open is put to the layers that look cl
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
@@ -37,6 +36,7 @@ from partner_mesh.analysis.sets import AddressSet, PortSet, atoms
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.tunnels import TunnelledGroups, TunnelledNetwork, Tunnels
 from partner_mesh.analysis.universe import Universe, union
+from partner_mesh.model.record import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

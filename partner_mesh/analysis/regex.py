@@ -5,11 +5,11 @@ nothing can match. Everything in RE2 that is regular and that people write is re
 which becomes an `unknown` verdict with the pattern as its reason.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from partner_mesh.analysis.automaton import LAST, Automaton, Fragments, Ranges
+from partner_mesh.model.record import dataclass
 
 REPEAT_LIMIT: Final = 64  # a{1000} would cost a thousand states: such patterns are reported, not modelled
 

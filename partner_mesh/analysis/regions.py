@@ -4,12 +4,12 @@ On a port either only HTTP requests are told apart, or bytes of any kind pass, w
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import cast
 
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import HttpSet as AnyHttpSet
 from partner_mesh.analysis.sets import PortSet
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The hosts that the mesh knows: Services and ServiceEntries, who may see them, and the workloads behind them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.mesh_config import NETWORKING, MeshConfig, exports_of, selector, visible
@@ -9,6 +8,7 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, Service, World
 from partner_mesh.analysis.written import items
+from partner_mesh.model.record import dataclass
 
 HTTP_PROTOCOLS: Final = ("http", "http2", "grpc", "grpc-web", "http_proxy")
 RAW_PROTOCOLS: Final = ("tcp", "tls", "https", "mongo", "mysql", "redis", "udp")

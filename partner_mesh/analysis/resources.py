@@ -6,11 +6,11 @@ cannot be read becomes a note with file and line, never a traceback, and spoils 
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from partner_mesh.analysis.yaml_documents import Place, Unreadable, documents
+from partner_mesh.model.record import dataclass, field
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 LARGEST_FILE: Final = 64 << 20
@@ -84,7 +84,7 @@ class Resource:
     def spec(self) -> Mapping[str, Any]:
         """`spec`, or nothing where it is missing or no mapping."""
         spec = self.body.get("spec")
-        return spec if isinstance(spec, Mapping) else {}
+        return spec if isinstance(spec, (dict, Mapping)) else {}
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -246,7 +246,7 @@ class _Reading:
 
 def _resource(document: Mapping[str, Any], api_version: str, kind: str, source: Source) -> Resource:
     metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = metadata if isinstance(metadata, (dict, Mapping)) else {}
     name = metadata.get("name") or metadata.get("generateName")
     if not isinstance(name, (str, int)) or name == "":
         raise UnreadableError(f"{kind} without metadata.name: skipped; give it a name")
@@ -270,7 +270,7 @@ def _resource(document: Mapping[str, Any], api_version: str, kind: str, source: 
 
 def string_map(value: Any) -> dict[str, str]:
     """Labels or annotations as strings, also where somebody left out the quotes of `"true"` or `"1"`."""
-    if not isinstance(value, Mapping):
+    if not value or not isinstance(value, (dict, Mapping)):
         return {}
     return {str(key): string_value(each) for key, each in value.items()}
 

@@ -4,13 +4,13 @@ The published form is `schema/reach.v1.json`. A field is added there, never chan
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import Addresses, Because, Endpoint, HttpSet, Verdict
 from partner_mesh.analysis.resources import Note
 from partner_mesh.analysis.selectors import Mask, positions
 from partner_mesh.analysis.sets import PortSet
+from partner_mesh.model.record import dataclass, field
 
 VERSION: Final = 1
 

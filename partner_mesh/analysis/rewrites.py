@@ -5,7 +5,6 @@ in the client's terms, so everything here is a pre-image.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Protocol
@@ -16,6 +15,7 @@ from partner_mesh.analysis.automaton import Automaton
 from partner_mesh.analysis.http import HttpSet, Requests, of
 from partner_mesh.analysis.regex import Unmodelled, full_match
 from partner_mesh.analysis.strings import StringSet
+from partner_mesh.model.record import dataclass
 
 
 class PathRewrite(Protocol):

@@ -5,7 +5,6 @@ Routes are tried in order and the first match decides, so each leg holds only th
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from partner_mesh.analysis import http, strings
@@ -19,6 +18,7 @@ from partner_mesh.analysis.rewrites import Prefix, Rewrite, Substitution, Unchan
 from partner_mesh.analysis.strings import StringSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.written import items, mappings
+from partner_mesh.model.record import dataclass
 
 MESH: Final = "mesh"
 Fate = Literal["route", "redirect", "response", "unknown"]

@@ -7,7 +7,6 @@ HTTP is dropped as a whole, and in a DENY rule such a field is dropped alone: th
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from partner_mesh.analysis.authentication import Principal
 from partner_mesh.analysis.http import Condition, HttpSet, Requests
 from partner_mesh.analysis.peers import NO, YES, Answer, Peer, either, named, no, within
 from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.model.record import dataclass
 
 TCP: Final = PortSet.protocol("TCP")
 SERVER_NAME: Final = "connection.sni"
@@ -418,7 +418,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _texts(value: Any) -> tuple[str, ...]:

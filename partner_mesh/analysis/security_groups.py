@@ -14,7 +14,6 @@ between two pods a missing rule is a refusal only where their node selectors kee
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -35,6 +34,7 @@ from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.analysis.universe import Universe, union
 from partner_mesh.analysis.written import items, mapping
+from partner_mesh.model.record import dataclass, field
 
 DOCUMENTS: Final = "ec2.partner-mesh.dev"
 POLICIES: Final = "vpcresources.k8s.aws"

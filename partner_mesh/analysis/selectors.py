@@ -5,11 +5,11 @@ workloads costs a few operations on integers. A label that is missing satisfies 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from partner_mesh.analysis.resources import string_value
+from partner_mesh.model.record import dataclass
 
 Mask = int  # bit i: object i of the index
 
@@ -219,13 +219,13 @@ def label_selector(written: Any) -> Selector:
     """
     if written is None:
         return Everything()
-    if not isinstance(written, Mapping):
+    if not isinstance(written, (dict, Mapping)):
         raise SelectorError("a selector must be a mapping of matchLabels and matchExpressions")
     if unknown := sorted(str(key) for key in written if key not in ("matchLabels", "matchExpressions")):
         raise SelectorError(f"unknown field {unknown[0]} in a selector; known are matchLabels and matchExpressions")
     labels = written.get("matchLabels") or {}
     expressions = written.get("matchExpressions") or []
-    if not isinstance(labels, Mapping) or not isinstance(expressions, list):
+    if not isinstance(labels, (dict, Mapping)) or not isinstance(expressions, list):
         raise SelectorError("matchLabels must be a mapping and matchExpressions a list")
     parts: list[Selector] = [In(str(key), (string_value(value),)) for key, value in labels.items()]
     parts += [_requirement(each) for each in expressions]
@@ -235,7 +235,7 @@ def label_selector(written: Any) -> Selector:
 
 
 def _requirement(expression: Any) -> Selector:
-    if not isinstance(expression, Mapping) or not expression.get("key"):
+    if not isinstance(expression, (dict, Mapping)) or not expression.get("key"):
         raise SelectorError("each of matchExpressions needs a key and an operator")
     key, operator = str(expression["key"]), expression.get("operator")
     values = expression.get("values") or []

@@ -5,10 +5,10 @@ stays, and so does one that nobody can have defaulted.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from partner_mesh.analysis.resources import Resource
+from partner_mesh.model.record import replace
 
 _Test = Callable[[Any], bool]
 

@@ -1,12 +1,12 @@
 """What a Service, an Ingress and their ports say of themselves."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from partner_mesh.analysis.resources import Resource, string_map
 from partner_mesh.analysis.sets import PROTOCOLS
 from partner_mesh.analysis.written import mapping, mappings, port_number
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

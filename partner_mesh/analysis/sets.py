@@ -6,8 +6,9 @@ set of interval algorithms serves both, and a set of anything is a tuple of pair
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self
+
+from partner_mesh.model.record import dataclass
 
 Interval = tuple[int, int]  # both ends belong to it
 Intervals = tuple[Interval, ...]  # sorted, disjoint, never adjacent
@@ -36,6 +37,10 @@ def normalised(intervals: Iterable[Interval]) -> Intervals:
 
 def intersection(left: Intervals, right: Intervals) -> Intervals:
     """What lies in both."""
+    if len(left) == 1 == len(right):  # as in most questions
+        (low, high), (from_, to) = left[0], right[0]
+        low, high = max(low, from_), min(high, to)
+        return ((low, high),) if low <= high else ()
     found: list[Interval] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -96,11 +101,13 @@ class _IntervalSet:
         return type(self)(normalised((*self.intervals, *other.intervals)))
 
     def __and__(self, other: Self) -> Self:
-        if self.intervals == other.intervals or not self.intervals:
+        mine, theirs = self.intervals, other.intervals
+        if mine is theirs or not mine or mine == theirs:
             return self
-        if not other.intervals:
+        if not theirs:
             return other
-        return type(self)(intersection(self.intervals, other.intervals))
+        both = intersection(mine, theirs)
+        return self if both == mine else other if both == theirs else type(self)(both)
 
     def __sub__(self, other: Self) -> Self:
         if not other.intervals or not self.intervals:

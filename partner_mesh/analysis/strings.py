@@ -5,13 +5,13 @@ are canonical, so equal sets are equal values and emptiness is a field.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
 
 from partner_mesh.analysis import automaton as fa
 from partner_mesh.analysis.automaton import Automaton
 from partner_mesh.analysis.regex import full_match, negated
+from partner_mesh.model.record import dataclass
 
 WORD_LIMIT: Final = 64  # languages of at most this many words are kept as literals
 

@@ -1,13 +1,13 @@
 """Findings that somebody has agreed to bear: identifier, object, reason, expiry; nothing is agreed for ever."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from partner_mesh.analysis.invariants.finding import NOWHERE, Finding, Severity
 from partner_mesh.analysis.resources import Source
+from partner_mesh.model.record import dataclass
 
 EXPIRED: Final = "PM090-suppression-expired"
 UNUSED: Final = "PM091-suppression-unused"

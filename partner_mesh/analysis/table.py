@@ -1,7 +1,6 @@
 """The whole question in one call: objects in, the table of who can talk to whom out."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from partner_mesh.analysis.layers import Addresses, Client, Endpoint, ExternalHost, IngressController, Partner, Workload
 from partner_mesh.analysis.reachability import Reach
@@ -11,6 +10,7 @@ from partner_mesh.analysis.selectors import Mask, mask_of
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.through_gateways import connections, mesh_of
 from partner_mesh.analysis.topology import World
+from partner_mesh.model.record import replace
 
 
 class UnknownNameError(ValueError):

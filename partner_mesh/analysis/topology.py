@@ -5,7 +5,6 @@ thousand workloads and every layer asks for them by label.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from partner_mesh.analysis.services import Service, ServicePort, ingress_service
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.variants import told_apart
 from partner_mesh.analysis.written import faults, mapping, mappings, port_number
+from partner_mesh.model.record import dataclass, field
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server on every namespace
 

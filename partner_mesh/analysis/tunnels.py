@@ -6,7 +6,6 @@ must (`supportTunnel` and what follows it, istio pilot/pkg/xds/endpoints/endpoin
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from partner_mesh.analysis.kinds import BothSides, Crossed, Kinds
 from partner_mesh.analysis.layers import Addresses, Endpoint, Opinion, Workload
@@ -19,6 +18,7 @@ from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.waypoints import HBONE
+from partner_mesh.model.record import replace
 
 
 class Tunnels:

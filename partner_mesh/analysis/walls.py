@@ -6,7 +6,6 @@ groups are asked for each direction by itself: what the caller's end refuses hid
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from partner_mesh.analysis.admin_policy import GROUP as ADMIN
@@ -14,6 +13,7 @@ from partner_mesh.analysis.layers import AUTHORISATION, NETWORK_POLICY, SECURITY
 from partner_mesh.analysis.mesh_config import NETWORKING, SECURITY
 from partner_mesh.analysis.resources import Loaded, Resource
 from partner_mesh.analysis.security_groups import DOCUMENTS, POLICIES
+from partner_mesh.model.record import dataclass, replace
 
 _KUBERNETES: Final = "networking.k8s.io"
 _CALICO: Final = ("projectcalico.org", "crd.projectcalico.org")

@@ -6,7 +6,6 @@ tunnel says and not the request: so a verdict holds for a request to any of them
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -20,6 +19,7 @@ from partner_mesh.analysis.services import Service, ServicePort
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.topology import Pods, World
 from partner_mesh.analysis.ways import Way, settled
+from partner_mesh.model.record import dataclass
 
 GATEWAY_API: Final = "gateway.networking.k8s.io"
 CLASS: Final = "istio-waypoint"

@@ -5,12 +5,12 @@ leaves is allowed. What some stage could not tell is unknown, unless a later one
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import Because, Opinion, Verdict
 from partner_mesh.analysis.rewrites import Rewrite
+from partner_mesh.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

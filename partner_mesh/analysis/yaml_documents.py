@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
 from partner_mesh.analysis.yaml_nodes import DEEPEST, HostileYamlError, weighed
+from partner_mesh.model.record import dataclass
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -1,11 +1,11 @@
 """A live cluster's objects, read and never written: what the analyser needs, and no Secret."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
 from partner_mesh.analysis.unmodelled import unread
+from partner_mesh.model.record import dataclass, field
 
 Fetch = Callable[[str], Mapping[str, Any]]  # path of the API → its JSON, nothing for 404; raises ClusterError
 

@@ -6,12 +6,12 @@ object carries (argo-cd.readthedocs.io, "Sync phases and waves"); Flux has no wa
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Final
 
 from partner_mesh.cli.output import file_name
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import Manifest
+from partner_mesh.model.record import replace
 from partner_mesh.model.serialize import dump
 from partner_mesh.specs.compiled import Compiled
 

@@ -1,7 +1,6 @@
 """The objects that a verb judges: of a stack, a folder of YAML, or a live cluster; each with the place it is from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ import yaml
 from partner_mesh.analysis.resources import Loaded, Note, Resource, Source, load, of_documents
 from partner_mesh.cli.options import Refusal
 from partner_mesh.model.names import APPLICATION_LABEL, PARTNER_LABEL
+from partner_mesh.model.record import replace
 
 if TYPE_CHECKING:
     from partner_mesh.config.stack import Stack  # loads pydantic, which other people's manifests do not need

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import yaml
 from components.recording import STACK_TYPE, Registration
 from partner_mesh.config.reading import PROJECT
 from partner_mesh.config.stack import Stack
+from partner_mesh.model.record import dataclass
 from partner_mesh.specs.aws.warnings import warnings
 from partner_mesh.specs.cost import Line, monthly
 from partner_mesh.specs.identities import identities

@@ -7,7 +7,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from partner_mesh.config.loader import load_stack
 from partner_mesh.config.problems import ConfigurationError, as_text
 from partner_mesh.config.stack import Stack
 from partner_mesh.model.names import MANAGED_BY, MANAGED_BY_LABEL, SECURITY_GROUP_API
+from partner_mesh.model.record import dataclass
 
 CLUSTER: Final = "cluster"
 PARTNERS: Final = "partner-mesh:partners"

@@ -6,12 +6,13 @@ nodes, and cut at those places.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from partner_mesh.model.record import dataclass
 
 Path = Sequence[str]
 _ELSE_BEFORE: Final = frozenset(("on", "off", "yes", "no", "y", "n"))  # booleans in YAML 1.1, which Pulumi may read

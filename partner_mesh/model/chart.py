@@ -1,8 +1,9 @@
 """A Helm release as pure data: which chart, which version, with which values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from partner_mesh.model.record import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """One Kubernetes object, complete and plain: what is deployed, analysed and written to disk."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from partner_mesh.model.record import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ unreserved, sub-delimiter and `:@=` characters, `{**}` zero or more of those and
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from partner_mesh.model.record import dataclass
 
 _SEGMENT: Final = r"[a-zA-Z0-9._~%!$&'()+,;:@=-]"
 _REST: Final = r"[a-zA-Z0-9._~%!$&'()+,;:@=/-]"

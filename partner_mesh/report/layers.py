@@ -1,7 +1,6 @@
 """Changes of one layer alone as sentences: what it would let pass, and who still refuses."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 
 from partner_mesh.analysis.comparison import Comparison
@@ -9,6 +8,7 @@ from partner_mesh.analysis.depth import LayerChange
 from partner_mesh.analysis.differences import Access, Change
 from partner_mesh.analysis.layers import Because
 from partner_mesh.analysis.walls import Wall
+from partner_mesh.model.record import dataclass, replace
 from partner_mesh.report.sentences import sentences
 
 TITLE: Final = "One layer opens, another still refuses"

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 from partner_mesh.analysis.layers import ROUTE, Because, Client, Partner, Verdict
 from partner_mesh.analysis.results import Connection
+from partner_mesh.model.record import dataclass
 from partner_mesh.report.html.payload import LAYERS, owners_of_hosts
 from partner_mesh.report.html.text import seen
 

@@ -1,7 +1,6 @@
 """Access changes as sentences: who may now do what, where; and who may no longer."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from partner_mesh.analysis.comparison import Comparison
 from partner_mesh.analysis.differences import Access, Change
 from partner_mesh.analysis.layers import Addresses, Client, Endpoint, ExternalHost, Partner, Verdict, Workload
 from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.model.record import dataclass
 
 _VERBS: Final = {Change.GAINED: "may now", Change.LOST: "may no longer", Change.DOUBTFUL: "may now perhaps"}
 _LISTED: Final = 4  # so many names before "and N more"

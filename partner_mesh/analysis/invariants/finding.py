@@ -1,11 +1,11 @@
 """What an invariant finds: which rule, how bad, which object, why, and what to do about it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from partner_mesh.analysis.resources import Resource, Source
+from partner_mesh.model.record import dataclass
 
 if TYPE_CHECKING:
     from partner_mesh.analysis.invariants.facts import Facts

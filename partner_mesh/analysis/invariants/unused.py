@@ -1,7 +1,6 @@
 """Rules that never decide anything: one before them, or beside them, already covers all that they mean."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis import network_policy, strings
@@ -16,6 +15,7 @@ from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.routes import matched
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.model.names import APPLICATION_LABEL, GATEWAY_LABEL
+from partner_mesh.model.record import dataclass
 
 _CONTEXT: Final = ("port", "gateways", "sourceLabels", "sourceNamespace")
 _REMEDY: Final = "remove it, or put it before the one that covers it and make that one narrower"

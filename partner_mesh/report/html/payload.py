@@ -9,7 +9,6 @@ Shape: `{"endpoints": [[text, kind, namespace]], "layers": [[name, letter]],
 """
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import (
@@ -32,6 +31,7 @@ from partner_mesh.analysis.results import Connection, Decision, Decisions, Resul
 from partner_mesh.analysis.selectors import Mask
 from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.model.names import PARTNER_LABEL
+from partner_mesh.model.record import dataclass, field
 from partner_mesh.report.html.text import seen
 from partner_mesh.report.reach_text import label
 
