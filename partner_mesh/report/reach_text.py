@@ -1,12 +1,12 @@
 """The table for a terminal: connections by source, and a grid like a truth table."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import Addresses, Because, Endpoint, Verdict
 from partner_mesh.analysis.results import Connection, Results, distinct
 from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.model.record import dataclass
 
 SIGNS: Final = {Verdict.ALLOWED: ".", Verdict.DENIED: "X", Verdict.UNKNOWN: "?"}
 MIXED: Final = "+"  # some ports or requests so, some otherwise
