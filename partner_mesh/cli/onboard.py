@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -21,7 +22,6 @@ from partner_mesh.config.loader import load_stack
 from partner_mesh.config.partner import Partner
 from partner_mesh.config.problems import ConfigurationError
 from partner_mesh.config.stack import Stack
-from partner_mesh.model.record import replace
 from partner_mesh.model.serialize import dump
 from partner_mesh.specs.handover import Sheet, sheet
 
