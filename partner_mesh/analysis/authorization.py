@@ -21,7 +21,8 @@ from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdic
 from partner_mesh.analysis.mesh_config import SECURITY, MeshConfig, Selected
 from partner_mesh.analysis.peers import Peer
 from partner_mesh.analysis.resources import Note, Resource
-from partner_mesh.analysis.rules import TCP, Match, Rule, identity_matches
+from partner_mesh.analysis.rule_fields import identity_matches
+from partner_mesh.analysis.rules import TCP, Match, Rule
 from partner_mesh.analysis.sets import AddressSet, PortSet, atoms, normalised
 from partner_mesh.analysis.topology import World
 from partner_mesh.model.record import dataclass, field

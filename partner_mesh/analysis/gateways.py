@@ -96,8 +96,12 @@ class Gateways:
         bound: dict[Workload, tuple[Pods, list[Resource]]] = {}
         for resource in self.resources:
             chosen = selector(resource) or _plain_selector(resource)
-            for pods in self._selected(chosen, resource.namespace if mesh.gateways_in_own_namespace else None):
+            found = list(self._selected(chosen, resource.namespace if mesh.gateways_in_own_namespace else None))
+            for pods in found:
                 bound.setdefault(pods.endpoint, (pods, []))[1].append(resource)
+            if not found:
+                text = f"{resource.title} selects no workload among the objects: who comes in through it is not shown"
+                self.notes.append(Note(resource.source, text))
         for endpoint, (pods, resources) in sorted(bound.items(), key=lambda each: str(each[0])):
             self.proxies[endpoint] = GatewayProxy(pods, tuple(self._servers(pods, resources)))
 

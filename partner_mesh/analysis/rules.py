@@ -5,20 +5,32 @@ alternatives (istio `pilot/pkg/security/authz/model`). On a TCP filter chain an 
 HTTP is dropped as a whole, and in a DENY rule such a field is dropped alone: the rule refuses more, never less.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 from partner_mesh.analysis import http, strings
-from partner_mesh.analysis.authentication import Principal
 from partner_mesh.analysis.http import Condition, HttpSet, Requests
 from partner_mesh.analysis.peers import NO, YES, Answer, Peer, either, named, no, within
+from partner_mesh.analysis.rule_fields import (
+    SERVER_NAME,
+    Asked,
+    blocks,
+    cannot_tell,
+    header_field,
+    host_field,
+    identity_matcher,
+    negative,
+    port_set,
+    server_name,
+    string_field,
+    texts,
+    token_field,
+)
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.model.record import dataclass
 
 TCP: Final = PortSet.protocol("TCP")
-SERVER_NAME: Final = "connection.sni"
 _SOURCE_FIELDS: Final = {
     "principals", "namespaces", "serviceAccounts", "trustDomains", "ipBlocks", "remoteIpBlocks", "requestPrincipals",
 }  # fmt: skip
@@ -33,14 +45,6 @@ class Match:
     ports: PortSet
     http: HttpSet
     maybe: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One field of a rule: whether a peer satisfies it, and what the request must carry besides."""
-
-    answer: Callable[[Peer, tuple[str, ...]], tuple[Answer, tuple[Condition, ...]]]
-    http_only: bool = False
 
 
 class Rule:
@@ -125,10 +129,10 @@ class Rule:
 
     def _source(self, source: Mapping[str, Any]) -> list[Asked]:
         asked: list[Asked] = []
-        known = _SOURCE_FIELDS | {_negative(each) for each in _SOURCE_FIELDS}
-        asked += [_cannot_tell(f"source field {key!r} is not modelled") for key in source if key not in known]
+        known = _SOURCE_FIELDS | {negative(each) for each in _SOURCE_FIELDS}
+        asked += [cannot_tell(f"source field {key!r} is not modelled") for key in source if key not in known]
         for field in sorted(_SOURCE_FIELDS):
-            values, excluded = _texts(source.get(field)), _texts(source.get(_negative(field)))
+            values, excluded = texts(source.get(field)), texts(source.get(negative(field)))
             if values or excluded:
                 asked.append(self._peer_field(field, values, excluded))
         return asked
@@ -140,14 +144,14 @@ class Rule:
             case "remoteIpBlocks":
                 return self._remote(values, excluded)
             case "requestPrincipals":
-                return _token_field("request.auth.principal", values, excluded)
+                return token_field("request.auth.principal", values, excluded)
             case _:
                 return self._identity(field, values, excluded)
 
     def _identity(self, field: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
         self.mentioned.note(field, (*values, *excluded), self.namespace)
-        wanted = [_identity_matcher(field, each, self.namespace) for each in values]
-        refused = [_identity_matcher(field, each, self.namespace) for each in excluded]
+        wanted = [identity_matcher(field, each, self.namespace) for each in values]
+        refused = [identity_matcher(field, each, self.namespace) for each in excluded]
 
         def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
             found = either([named(peer, each) for each in wanted]) if values else YES
@@ -158,7 +162,7 @@ class Rule:
         return Asked(answer)
 
     def _addresses(self, values: Sequence[str], excluded: Sequence[str]) -> Asked:
-        wanted, refused = _blocks(values), _blocks(excluded)
+        wanted, refused = blocks(values), blocks(excluded)
         self.mentioned.addresses += [each for each in (wanted, refused) if each]
 
         def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
@@ -170,7 +174,7 @@ class Rule:
         return Asked(answer)
 
     def _remote(self, values: Sequence[str], excluded: Sequence[str]) -> Asked:
-        wanted, refused = _blocks(values), _blocks(excluded)
+        wanted, refused = blocks(values), blocks(excluded)
         self.mentioned.addresses += [each for each in (wanted, refused) if each]
 
         def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
@@ -190,15 +194,15 @@ class Rule:
     # What `to` asks -----------------------------------------------------------------------------------------------
 
     def _operation(self, operation: Mapping[str, Any]) -> "_Operation":
-        known = _OPERATION_FIELDS | {_negative(each) for each in _OPERATION_FIELDS}
+        known = _OPERATION_FIELDS | {negative(each) for each in _OPERATION_FIELDS}
         unknown = [str(key) for key in operation if key not in known]
-        ports = _port_set(_texts(operation.get("ports"))) if operation.get("ports") else TCP
-        ports -= _port_set(_texts(operation.get("notPorts")))
-        asks = any(operation.get(field) or operation.get(_negative(field)) for field in _HTTP_OPERATIONS)
+        ports = port_set(texts(operation.get("ports"))) if operation.get("ports") else TCP
+        ports -= port_set(texts(operation.get("notPorts")))
+        asks = any(operation.get(field) or operation.get(negative(field)) for field in _HTTP_OPERATIONS)
         box = Requests(
-            _host_field(operation),
-            _string_field(operation, "methods", strings.authorization_pattern),
-            _string_field(operation, "paths", strings.authorization_path) & http.ANY_PATH,
+            host_field(operation),
+            string_field(operation, "methods", strings.authorization_pattern),
+            string_field(operation, "paths", strings.authorization_path) & http.ANY_PATH,
         )
         reason = f"operation field {unknown[0]!r} is not modelled" if unknown else ""
         return _Operation(ports, http.of([box]), asks_http=asks, unknown=reason)
@@ -208,7 +212,7 @@ class Rule:
     def _condition(self, condition: Any) -> Asked | PortSet:  # noqa: PLR0911  # one return for each kind of key
         condition = _mapping(condition)
         key = str(condition.get("key") or "")
-        values, excluded = _texts(condition.get("values")), _texts(condition.get("notValues"))
+        values, excluded = texts(condition.get("values")), texts(condition.get("notValues"))
         if not values and not excluded:
             return TCP  # istiod leaves a condition without values out
         identity = {
@@ -224,14 +228,14 @@ class Rule:
         if key == "remote.ip":
             return self._remote(values, excluded)
         if key == "destination.port":
-            return (_port_set(values) if values else TCP) - _port_set(excluded)
+            return (port_set(values) if values else TCP) - port_set(excluded)
         if key == SERVER_NAME:
-            return _server_name(values, excluded)
+            return server_name(values, excluded)
         if key.startswith("request.auth."):
-            return _token_field(key, values, excluded)
+            return token_field(key, values, excluded)
         if key.startswith("request.headers["):
-            return _header_field(key, values, excluded)
-        return _cannot_tell(f"condition on {key} is not modelled")
+            return header_field(key, values, excluded)
+        return cannot_tell(f"condition on {key} is not modelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,7 @@ class _Operation:
 
 def _exact_principals(sources: Sequence[Mapping[str, Any]]) -> frozenset[str] | None:
     """The principals outside which a rule matches no mesh identity; None where it names others than by full name."""
-    named = [_texts(each.get("principals")) for each in sources]
+    named = [texts(each.get("principals")) for each in sources]
     if not named or not all(named) or any("*" in value for values in named for value in values):
         return None
     return frozenset(value for values in named for value in values)
@@ -269,148 +273,10 @@ class Mentioned:
                 )
 
 
-def identity_matches(field: str, value: str, namespace: str, principal: Principal) -> bool:
-    """Whether a mesh identity matches a value of `principals`, `namespaces`, `serviceAccounts` or `trustDomains`."""
-    return _identity_matcher(field, value, namespace)(principal)
-
-
-def _identity_matcher(field: str, value: str, namespace: str) -> Callable[[Principal], bool]:
-    match field:
-        case "principals":
-            wanted = strings.authorization_pattern(value)
-            return lambda principal: str(principal) in wanted
-        case "namespaces":
-            pattern = re.compile(".*".join(re.escape(part) for part in value.split("*")))
-            return lambda principal: pattern.fullmatch(principal.namespace) is not None
-        case "serviceAccounts":
-            home, _, account = value.rpartition("/")
-            pair = (home or namespace, account)
-            return lambda principal: (principal.namespace, principal.service_account) == pair
-        case _:
-            domains = strings.authorization_pattern(value)
-            return lambda principal: principal.trust_domain in domains
-
-
-def _token_field(subject: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
-    """A fact about the end user's token. Without a token nothing matches, and everything excluded is absent."""
-
-    def answer(peer: Peer, issuers: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
-        if peer.token == "none" or not issuers:  # noqa: S105  # the word for "no token", no password
-            return (NO if values else YES), ()
-        needed: list[Condition] = []
-        by_issuer = subject == "request.auth.principal"
-        if by_issuer and values and not any(_issued(each, issuers) for each in values):
-            return NO, ()
-        every_token = by_issuer and ("*" in values or all(f"{issuer}/*" in values for issuer in issuers))
-        if values and not (every_token and peer.token == "valid"):  # noqa: S105
-            needed.append(Condition(subject, " or ".join(values), exact=_single(values)))
-        if excluded:
-            needed.append(Condition(subject, " or ".join(excluded), holds=False))
-        return YES, tuple(needed)
-
-    return Asked(answer, http_only=True)
-
-
-def _issued(value: str, issuers: Iterable[str]) -> bool:
-    """Whether a request principal (`issuer/subject`) can come from one of the accepted issuers."""
-    if value.startswith("*"):
-        ending = value[1:].rpartition("/")[0]
-        return any(issuer.endswith(ending) for issuer in issuers)
-    issuer, slash, _ = value.rpartition("/")
-    if not slash:
-        return any(each.startswith(value.removesuffix("*")) for each in issuers)
-    return issuer in issuers
-
-
-def _header_field(key: str, values: Sequence[str], excluded: Sequence[str]) -> Asked:
-    """A request header: the client writes it, so the requests that match are those that carry it."""
-    subject = f"request.headers[{key.removeprefix('request.headers[').removesuffix(']').lower()}]"
-    needed = [Condition(subject, " or ".join(values), exact=_single(values))] if values else []
-    needed += [Condition(subject, " or ".join(excluded), holds=False)] if excluded else []
-    return Asked(lambda _peer, _issuers: (YES, tuple(needed)), http_only=True)
-
-
-def _server_name(values: Sequence[str], excluded: Sequence[str]) -> Asked:
-    """`connection.sni`: known where the client's mesh rules set it, else the client's own choice."""
-    wanted = _patterns(values) if values else strings.StringSet.ALL
-    refused = _patterns(excluded)
-
-    def answer(peer: Peer, _: tuple[str, ...]) -> tuple[Answer, tuple[Condition, ...]]:
-        if peer.sni is None:
-            chosen = [Condition(SERVER_NAME, " or ".join(values), exact=_single(values))] if values else []
-            chosen += [Condition(SERVER_NAME, " or ".join(excluded), holds=False)] if excluded else []
-            return YES, tuple(chosen)
-        return (YES if peer.sni in wanted and peer.sni not in refused else NO), ()
-
-    return Asked(answer)
-
-
-def _patterns(values: Iterable[str]) -> strings.StringSet:
-    total = strings.StringSet.NONE
-    for value in values:
-        total = total | strings.authorization_pattern(value)
-    return total
-
-
-def _single(values: Sequence[str]) -> bool:
-    return len(values) == 1 and "*" not in values[0]
-
-
-def _cannot_tell(reason: str) -> Asked:
-    return Asked(lambda _peer, _issuers: (Answer(holds=False, maybe=reason), ()))
-
-
 def _both(left: Answer, right: Answer) -> Answer:
     if not left or not right:
         return NO
     return Answer(holds=False, maybe=left.maybe or right.maybe) if left.maybe or right.maybe else YES
-
-
-def _negative(field: str) -> str:
-    return f"not{field[0].upper()}{field[1:]}"
-
-
-def _string_field(
-    operation: Mapping[str, Any], field: str, read: Callable[[str], strings.StringSet]
-) -> strings.StringSet:
-    values, excluded = _texts(operation.get(field)), _texts(operation.get(_negative(field)))
-    total = strings.StringSet.ALL
-    if values:
-        total = strings.StringSet.NONE
-        for value in values:
-            total = total | read(value)
-    for value in excluded:
-        total = total - read(value)
-    return total
-
-
-def _host_field(operation: Mapping[str, Any]) -> strings.StringSet:
-    """`hosts`, without regard to case. `h` beside `h:*` is one set, made at once: there are thousands of these."""
-    values = [value.lower() for value in _texts(operation.get("hosts"))]
-    if values and not operation.get("notHosts"):
-        total = strings.StringSet.NONE
-        for value in values:
-            if f"{value}:*" in values:
-                total = total | strings.host_with_any_port(value)
-            elif not (value.endswith(":*") and value[:-2] in values):
-                total = total | strings.authorization_pattern(value)
-        return total
-    return _string_field(operation, "hosts", lambda value: strings.authorization_pattern(value.lower()))
-
-
-def _port_set(values: Iterable[str]) -> PortSet:
-    return PortSet.union(PortSet.single("TCP", int(value)) for value in values if value.isdecimal())
-
-
-def _blocks(values: Iterable[str]) -> AddressSet:
-    """Blocks as one set. istiod skips a value that is no address; so does this, which widens nothing."""
-    found: list[AddressSet] = []
-    for value in values:
-        try:
-            found.append(AddressSet.of(value))
-        except ValueError:
-            continue
-    return AddressSet.union(found)
 
 
 def _list(value: Any) -> list[Any]:
@@ -419,7 +285,3 @@ def _list(value: Any) -> list[Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, (dict, Mapping)) else {}
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(str(each) for each in value) if isinstance(value, list) else ()

@@ -1,15 +1,17 @@
 """One question, layer by layer: what each says, and the file and line of the object that makes it say so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from partner_mesh.analysis.explain import Step, place, steps
-from partner_mesh.analysis.layers import Because, Opinion
-from partner_mesh.analysis.results import Connection, Decisions, Results
+from partner_mesh.analysis.layers import Because, Opinion, Verdict
+from partner_mesh.analysis.results import Connection, Decision, Decisions, Results
 from partner_mesh.analysis.sets import PortSet
 from partner_mesh.analysis.table import Table
 from partner_mesh.report.reach_text import label, requests_text
+
+_Piece = tuple[Verdict, PortSet, Any, tuple[str, ...]]
 
 
 def lines(table: Table, results: Results, ports: PortSet, root: Path | None) -> Iterator[str]:
@@ -30,21 +32,38 @@ def lines(table: Table, results: Results, ports: PortSet, root: Path | None) -> 
 def _step(step: Step, root: Path | None) -> Iterator[str]:
     if not step.opinions:
         yield f"  {step.layer}: takes no part"
-    for opinion in step.opinions:
-        yield f"  {step.layer}: {opinion.verdict.value} {_what(opinion)}"
-        yield from (f"      {_object(each, root)}" for each in opinion.because)
+    pieces = ((each.verdict, each.ports, each.http, tuple(_objects(each.because, root))) for each in step.opinions)
+    for verdict, what, objects in _together(pieces):
+        yield f"  {step.layer}: {verdict} {what}"
+        yield from (f"      {each}" for each in objects)
 
 
 def _verdict(decisions: Decisions) -> Iterator[str]:
-    for each in decisions:
-        layer = each.decided_by[0].layer if each.decided_by else ""
-        by = f", by {layer}" if layer and each.verdict.value != "allowed" else ""
-        yield f"  = {each.verdict.value}: {_what(each)}{by}"
+    pieces = ((each.verdict, each.ports, each.http, (_by(each),)) for each in decisions)
+    for verdict, what, (by,) in _together(pieces):
+        yield f"  = {verdict}: {what}{by}"
 
 
-def _what(piece: Any) -> str:
-    requests = requests_text(piece.http)
-    return f"{piece.ports} {requests}".rstrip()
+def _by(decision: Decision) -> str:
+    layer = decision.decided_by[0].layer if decision.decided_by else ""
+    return f", by {layer}" if layer and decision.verdict is not Verdict.ALLOWED else ""
+
+
+def _together(pieces: Iterable[_Piece]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Pieces that differ in nothing that is shown but ports, as one."""
+    found: dict[tuple[str, str, tuple[str, ...]], list[PortSet]] = {}
+    for verdict, ports, http, said in pieces:
+        found.setdefault((verdict.value, requests_text(http), said), []).append(ports)
+    for (word, requests, said), parts in found.items():
+        yield word, f"{PortSet.union(parts)} {requests}".rstrip(), said
+
+
+def _what(piece: Connection) -> str:
+    return f"{piece.ports} {requests_text(piece.http)}".rstrip()
+
+
+def _objects(because: Iterable[Because], root: Path | None) -> Iterator[str]:
+    return (_object(each, root) for each in because)
 
 
 def _object(because: Because, root: Path | None) -> str:

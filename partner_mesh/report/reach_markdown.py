@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from partner_mesh.analysis.layers import Verdict
 from partner_mesh.analysis.results import Results
-from partner_mesh.report.reach_text import label, reason, requests_text, summary
+from partner_mesh.report.reach_text import label, merged, summary
 
 
 def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
@@ -13,12 +13,11 @@ def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
     yield ""
     yield "| source | destination | verdict | ports | requests | decided by |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for each in results.connections():
-        if each.verdict is Verdict.DENIED and not denied:
-            continue
+    shown = (each for each in results.connections() if denied or each.verdict is not Verdict.DENIED)
+    for each in merged(shown, why=True):
         cells = (
-            label(each.source), label(each.destination), each.verdict.value, str(each.ports), requests_text(each.http),
-            reason(each.decided_by),
+            label(each.source), label(each.destination), each.verdict.value, str(each.ports), each.requests,
+            each.because,
         )  # fmt: skip
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     if results.notes:

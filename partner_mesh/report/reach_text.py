@@ -6,11 +6,24 @@ from typing import Any, Final
 from partner_mesh.analysis.layers import Addresses, Because, Endpoint, Verdict
 from partner_mesh.analysis.results import Connection, Results, distinct
 from partner_mesh.analysis.sets import AddressSet, PortSet
+from partner_mesh.model.record import dataclass
 
 SIGNS: Final = {Verdict.ALLOWED: ".", Verdict.DENIED: "X", Verdict.UNKNOWN: "?"}
 MIXED: Final = "+"  # some ports or requests so, some otherwise
 COLOURS: Final = {".": "\033[32m", "X": "\033[31m", "?": "\033[33m", "+": "\033[36m"}
 _SHOWN_PATHS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is shown of one or more connections."""
+
+    source: Endpoint
+    destination: Endpoint
+    verdict: Verdict
+    ports: PortSet
+    requests: str
+    because: str
 
 
 def label(endpoint: Endpoint) -> str:
@@ -29,28 +42,25 @@ def lines(results: Results, *, denied: bool = False) -> Iterator[str]:
     width = max((len(label(each.source)) for each in wanted), default=0)
     other = max((len(label(each.destination)) for each in wanted), default=0)
     width, other = min(width, 48), min(other, 48)
-    for source, destination, verdict, ports, requests, because in _merged(wanted):
-        what = f"{ports}{f' {requests}' if requests else ''}"
-        why = "" if verdict is Verdict.ALLOWED else f"  ({because})"
-        yield f"{label(source):<{width}} -> {label(destination):<{other}}  {verdict.value:<7}  {what}{why}"
+    for each in merged(wanted):
+        what = f"{each.ports}{f' {each.requests}' if each.requests else ''}"
+        why = f"  ({each.because})" if each.because else ""
+        ends = f"{label(each.source):<{width}} -> {label(each.destination):<{other}}"
+        yield f"{ends}  {each.verdict.value:<7}  {what}{why}"
     yield ""
     yield summary(results)
     yield from (f"note: {note}" for note in results.notes)
 
 
-def _merged(connections: Iterable[Connection]) -> Iterator[tuple[Endpoint, Endpoint, Verdict, PortSet, str, str]]:
-    """Connections of one pair that differ in their reasons alone, as one line."""
-    pair: tuple[Endpoint, Endpoint] | None = None
-    found: dict[tuple[Verdict, str, str], list[PortSet]] = {}
+def merged(connections: Iterable[Connection], *, why: bool = False) -> Iterator[Line]:
+    """Connections that differ in nothing that is shown but ports, as one line; with `why`, what allows is shown too."""
+    found: dict[tuple[Endpoint, Endpoint, Verdict, str, str], list[PortSet]] = {}
     for each in connections:
-        if (each.source, each.destination) != pair:
-            if pair is not None:
-                yield from ((*pair, key[0], PortSet.union(ports), *key[1:]) for key, ports in found.items())
-            pair, found = (each.source, each.destination), {}
-        because = "" if each.verdict is Verdict.ALLOWED else reason(each.decided_by)
-        found.setdefault((each.verdict, requests_text(each.http), because), []).append(each.ports)
-    if pair is not None:
-        yield from ((*pair, key[0], PortSet.union(ports), *key[1:]) for key, ports in found.items())
+        because = reason(each.decided_by) if why or each.verdict is not Verdict.ALLOWED else ""
+        key = (each.source, each.destination, each.verdict, requests_text(each.http), because)
+        found.setdefault(key, []).append(each.ports)
+    for (source, destination, verdict, requests, because), ports in found.items():
+        yield Line(source, destination, verdict, PortSet.union(ports), requests, because)
 
 
 def summary(results: Results) -> str:
@@ -70,9 +80,16 @@ def requests_text(http: Any) -> str:
     if http is None:
         return ""
     return " | ".join(
-        " ".join(filter(None, (",".join(each["methods"]), ",".join(each["hosts"]), _some(each["paths"]), _when(each))))
+        " ".join(filter(None, (_listed(each["methods"]), _listed(each["hosts"]), _some(each["paths"]), _when(each))))
         for each in http.document()
     )
+
+
+def _listed(values: Sequence[str]) -> str:
+    """A set in a word; `any-but-GET` for all methods without one, which is kept as `*` and `!GET`."""
+    if len(values) > 1 and values[0] == "*" and all(each.startswith("!") for each in values[1:]):
+        return f"any-but-{','.join(each[1:] for each in values[1:])}"
+    return ",".join(values)
 
 
 def _when(box: dict[str, Any]) -> str:
@@ -82,7 +99,7 @@ def _when(box: dict[str, Any]) -> str:
 
 def _some(values: Sequence[str]) -> str:
     more = f",… {len(values) - _SHOWN_PATHS} more" if len(values) > _SHOWN_PATHS else ""
-    return ",".join(values[:_SHOWN_PATHS]) + more
+    return _listed(values[:_SHOWN_PATHS]) + more
 
 
 def grid(results: Results, *, colour: bool = False) -> Iterator[str]:

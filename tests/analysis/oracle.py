@@ -38,8 +38,8 @@ class Packets:
                 order, tier = float(d["spec"]["order"]), d["spec"]["tier"]
             else:
                 continue
-            namespace = d["metadata"].get("namespace")
-            name = f"{namespace}/{d['metadata']['name']}" if namespace else d["metadata"]["name"]
+            # Ties as Calico 3.32 breaks them: felix/calc/policy_sorter.go, PolKVLess.
+            name = "/".join((d["metadata"]["name"], d["metadata"].get("namespace", ""), d["kind"]))
             policies.append(((tiers[tier][0], tier, order, name), d))
         self.tiers = tiers
         self.policies = sorted(policies, key=lambda each: each[0])
@@ -182,7 +182,9 @@ class Packets:
             if "selector" in entity and not expression(entity["selector"])(labels):
                 continue
             if "namespaceSelector" in entity:
-                if namespace is None or not expression(entity["namespaceSelector"])(self.namespaces[namespace]):
+                # libcalico-go, getEndpointSelector: all() is whoever has a namespace, and who has none has no labels.
+                asked = entity["namespaceSelector"].replace("all()", "has(in)")
+                if not expression(asked)({} if namespace is None else {**self.namespaces[namespace], "in": namespace}):
                     continue
             elif home and namespace != home:
                 continue

@@ -14,12 +14,12 @@ ALLOWED, DENIED, UNKNOWN = ({verdict: "all ports"} for verdict in ("allowed", "d
 HOST_LABELS = {"role": "node"}
 
 
-def endpoint(pod: str, namespace: str = "front", labels: Any = None, **spec: Any) -> dict[str, Any]:
+def endpoint(pod: str, namespace: str = "front", labels: Any = None, **spec: Any) -> Any:
     spec = {"orchestrator": "k8s", "pod": pod, "node": "n1", "ipNetworks": ["10.9.0.1/32"], **spec}
     return calico("WorkloadEndpoint", f"n1-k8s-{pod}-eth0", namespace, labels=labels or {"app": pod}, **spec)
 
 
-def host(**spec: Any) -> dict[str, Any]:
+def host(**spec: Any) -> Any:
     return calico("HostEndpoint", "n1-eth0", labels=HOST_LABELS, node="n1", interfaceName="eth0", **spec)
 
 
@@ -55,7 +55,7 @@ def test_labels_ports_and_account_of_a_workload_endpoint_are_asked_as_a_pods() -
     assert found["allowed"] == "TCP 8443"
 
 
-def profile(name: str, **spec: Any) -> dict[str, Any]:
+def profile(name: str, **spec: Any) -> Any:
     return calico("Profile", name, **spec)
 
 
@@ -182,7 +182,7 @@ def test_policies_of_hosts_judge_what_hosts_forward(selector: str, flags: Any, e
     assert verdicts(host(), policy) == expected
 
 
-def pool(cidr: str) -> dict[str, Any]:
+def pool(cidr: str) -> Any:
     return calico("IPPool", "pods", cidr=cidr)
 
 

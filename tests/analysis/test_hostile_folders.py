@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,48 @@ def test_no_type_of_any_field_ends_in_a_traceback(replaced: list[tuple[tuple[int
     table = Table(of_documents(broken(replaced)))
     results = table.results()
     json.dumps(narrowed(results, declared(table.world)).document())
+
+
+# Any text at all ----------------------------------------------------------------------------------------------------
+
+TEXT = "---\n".join(yaml.safe_dump(each) for each in SEEDS[:12])
+PIECES = [
+    "\t",
+    "\0",
+    "---\n",
+    "...\n",
+    "{{ x }}",
+    "&a ",
+    "*a",
+    "!!binary ",
+    "<<: ",
+    "? ",
+    "[",
+    "}",
+    "\u2028",
+    "'",
+    "#",
+    ": ",
+]
+edits = st.lists(
+    st.tuples(st.integers(0, len(TEXT)), st.integers(0, 40), st.sampled_from(PIECES) | st.text(max_size=6)), max_size=8
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(edits, st.sampled_from(["reach", "check"]))
+def test_no_text_ends_in_a_traceback_and_what_is_lost_is_told_with_its_place(
+    edits: list[tuple[int, int, str]], verb: str
+) -> None:
+    text = TEXT
+    for at, length, put in edits:
+        text = text[:at] + put + text[at + length :]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "good.yaml").write_text(GOOD)
+        (Path(folder) / "odd.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
+        code, _ = run(verb, Path(folder))
+        assert code in (0, 1)
+        loaded = load(folder)
+        assert "Pod default/good" in [each.title for each in loaded.resources]
+        told = [each.source for each in loaded.resources] + [each.source for each in loaded.notes]
+        assert {each.file for each in told} <= {"odd.yaml", "good.yaml"}

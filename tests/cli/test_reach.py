@@ -99,6 +99,61 @@ def test_markdown_is_a_table(folder: Path) -> None:
     assert "| shop/web[Deployment] | shop/db[Deployment] | allowed | TCP 5432 |  | NetworkPolicy shop/db |" in output
 
 
+MESHED = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio-injection: enabled}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: readers, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  rules: [{from: [{source: {namespaces: [shop]}}], to: [{operation: {methods: [GET]}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: shop}
+spec: {selector: {istio: elsewhere}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+"""
+
+
+@pytest.fixture
+def meshed(folder: Path) -> Path:
+    (folder / "mesh.yaml").write_text(MESHED)
+    return folder
+
+
+def test_pieces_that_look_alike_are_one_row_of_the_markdown(meshed: Path) -> None:
+    """The layers part ports where their reasons differ; a person sees the same words several times over."""
+    code, output = run("--manifests", str(meshed), "--from", "db", "--to", "web", "--format", "markdown")
+    rows = [line for line in output.splitlines() if line.startswith("| shop/db[Deployment] |")]
+    assert code == 0
+    assert [row.split(" | ")[2:5] for row in rows] == [
+        ["denied", "TCP", "any-but-GET * *"], ["allowed", "TCP", "GET * *"], ["allowed", "UDP, SCTP", ""],
+    ]  # fmt: skip
+
+
+def test_explain_says_each_verdict_once_and_exceptions_in_words(meshed: Path) -> None:
+    code, output = run("--manifests", str(meshed), "--from", "db", "--to", "web", "--explain")
+    said = [line.strip() for line in output.splitlines() if line.startswith("  =")]
+    assert code == 0
+    assert said == [
+        "= denied: TCP any-but-GET * *, by authorisation", "= allowed: TCP GET * *", "= allowed: UDP, SCTP",
+    ]  # fmt: skip
+
+
+def test_a_gateway_whose_pods_are_elsewhere_is_told_of(meshed: Path) -> None:
+    _, output = run("--manifests", str(meshed))
+    assert "mesh.yaml:13: Gateway shop/front selects no workload among the objects" in output
+
+
+def test_the_page_names_the_whole_outside_as_people_do(folder: Path) -> None:
+    _, output = run("--manifests", str(folder), "--format", "html")
+    assert '"0.0.0.0/0"' in output
+    assert "0.0.0.0-255.255.255.255" not in output
+
+
 def test_the_grid_has_a_sign_for_each_pair(folder: Path) -> None:
     code, output = run("--manifests", str(folder), "--grid")
     assert code == 0

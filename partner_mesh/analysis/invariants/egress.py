@@ -114,7 +114,7 @@ def metadata_closed(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
                 yield invariant.at(
                     pods.resource,
                     f"reaches {name} ({address}): {why}",
-                    "deny 169.254.169.254/32 by a GlobalNetworkPolicy of low order, or deny egress by default",
+                    f"deny {target} by a GlobalNetworkPolicy of low order, or deny egress by default",
                     None if facts.mesh.present else Severity.WARNING,
                 )
 

@@ -18,6 +18,7 @@ from partner_mesh.analysis.layers import (
     NETWORK_POLICY,
     ROUTE,
     SECURITY_GROUP,
+    Addresses,
     Because,
     Client,
     Endpoint,
@@ -28,9 +29,11 @@ from partner_mesh.analysis.layers import (
 )
 from partner_mesh.analysis.results import Connection, Decision, Decisions, Results
 from partner_mesh.analysis.selectors import Mask
+from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.model.names import PARTNER_LABEL
 from partner_mesh.model.record import dataclass, field
 from partner_mesh.report.html.text import seen
+from partner_mesh.report.reach_text import label
 
 LAYERS: Final = (  # in the order in which a packet meets them; the letter stands in the matrix
     (SECURITY_GROUP, "S"),
@@ -102,7 +105,7 @@ class _Payload:
         }
 
     def _endpoint(self, endpoint: Endpoint) -> int:
-        return self.endpoints.number(endpoint, [seen(str(endpoint)), *_kind(endpoint)])
+        return self.endpoints.number(endpoint, [seen(_name(endpoint)), *_kind(endpoint)])
 
     def _row(self, row: Iterable[tuple[Mask, Decisions]]) -> int:
         parts = tuple((self._class(decisions), self._span(mask)) for mask, decisions in row)
@@ -175,6 +178,12 @@ def owners_of_hosts(journeys: Iterable[Connection]) -> dict[Endpoint, dict[str, 
             if each.layer == EGRESS_REGISTRY and each.resource is not None and PARTNER_LABEL in each.resource.labels:
                 found.setdefault(journey.destination, {})[each.resource.labels[PARTNER_LABEL]] = None
     return found
+
+
+def _name(endpoint: Endpoint) -> str:
+    """An endpoint's whole name: it is what the page searches."""
+    whole = isinstance(endpoint, Addresses) and endpoint.addresses in (AddressSet.V4, AddressSet.V6)
+    return label(endpoint) if whole else str(endpoint)
 
 
 def _kind(endpoint: Endpoint) -> tuple[str, str]:
