@@ -92,8 +92,9 @@ def measured(stack: Stack, shape: Shape, report: Callable[[str], None]) -> Size:
         time.sleep(REST)
         change = _change(lab, config, calls[0])
         time.sleep(REST)
+        memory = lab.operate("memory")  # before anybody asks for configuration: its text alone takes some 10 MiB
         each = round((_total(lab, config) - before) / (shape.partners - 1))
-        return _size(lab, config, shape, _Timed(len(later), ended - began, usable, change), each)
+        return _size(lab, config, shape, _Timed(len(later), ended - began, usable, change), each, memory)
 
 
 def parted(documents: Iterable[Document], first: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -168,8 +169,10 @@ def _total(lab: Lab, config: Stack) -> int:
     return sum(configuration(lab, key) for key in [*pods.partner, pods.sidecar[0], *pods.egress])
 
 
-def _size(lab: Lab, config: Stack, shape: Shape, timed: _Timed, each: int) -> Size:
-    pods, memory = _pods(lab, config), lab.operate("memory")
+def _size(
+    lab: Lab, config: Stack, shape: Shape, timed: _Timed, each: int, memory: Mapping[str, Mapping[str, float]]
+) -> Size:
+    pods = _pods(lab, config)
 
     def envoys(several: Sequence[str]) -> float:
         return max(float(memory[key.replace("/", ".")].get("envoy", 0.0)) for key in several)
