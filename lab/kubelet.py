@@ -28,6 +28,7 @@ PROXY_CONTAINER: Final = "istio-proxy"
 CNI_ONLY: Final = frozenset(
     {"--run-validation", "--skip-rule-apply"}
 )  # with these the CNI plugin sets the rules; here we do
+BOOTSTRAP_OVERRIDE: Final = "ISTIO_BOOTSTRAP_OVERRIDE"  # a file of the Pod, named by its absolute path in a container
 PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -127,6 +128,8 @@ class Kubelet:
         config = json.loads(environment.get("PROXY_CONFIG", "{}"))
         config |= {"binaryPath": str(self.tools.envoy), "configPath": "./etc/istio/proxy"}
         environment["PROXY_CONFIG"] = json.dumps(config)
+        if (override := environment.get(BOOTSTRAP_OVERRIDE)) is not None:
+            environment[BOOTSTRAP_OVERRIDE] = str(pod.directory / override.strip("/"))
         self.processes.start(
             pod.process,
             [

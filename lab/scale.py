@@ -92,8 +92,9 @@ def measured(stack: Stack, shape: Shape, report: Callable[[str], None]) -> Size:
         time.sleep(REST)
         change = _change(lab, config, calls[0])
         time.sleep(REST)
+        memory = lab.operate("memory")  # first: the text of /config_dump takes 40 MiB for a moment, with 1,000
         each = round((_total(lab, config) - before) / (shape.partners - 1))
-        return _size(lab, config, shape, _Timed(len(later), ended - began, usable, change), each)
+        return _size(lab, config, shape, _Measured(len(later), ended - began, usable, change, memory), each)
 
 
 def parted(documents: Iterable[Document], first: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -136,11 +137,12 @@ def _change(lab: Lab, config: Stack, call: Caller) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Timed:
+class _Measured:
     objects: int
     write: float
     usable: float | None
     change: float | None
+    memory: Mapping[str, Mapping[str, float]]  # process → program → MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,8 @@ def _total(lab: Lab, config: Stack) -> int:
     return sum(configuration(lab, key) for key in [*pods.partner, pods.sidecar[0], *pods.egress])
 
 
-def _size(lab: Lab, config: Stack, shape: Shape, timed: _Timed, each: int) -> Size:
-    pods, memory = _pods(lab, config), lab.operate("memory")
+def _size(lab: Lab, config: Stack, shape: Shape, seen: _Measured, each: int) -> Size:
+    pods, memory = _pods(lab, config), seen.memory
 
     def envoys(several: Sequence[str]) -> float:
         return max(float(memory[key.replace("/", ".")].get("envoy", 0.0)) for key in several)
@@ -179,7 +181,7 @@ def _size(lab: Lab, config: Stack, shape: Shape, timed: _Timed, each: int) -> Si
 
     istiod = max(sum(each.values()) for name, each in memory.items() if name.startswith("istio-system.istiod"))
     return Size(
-        shape, len(pods.partner), timed.objects, timed.write, timed.usable, timed.change,
+        shape, len(pods.partner), seen.objects, seen.write, seen.usable, seen.change,
         told(pods.partner), told(pods.sidecar), told(pods.egress), each,
         envoys(pods.partner), envoys(pods.sidecar), envoys(pods.egress), istiod, os.getloadavg()[0],
     )  # fmt: skip

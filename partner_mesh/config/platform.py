@@ -102,7 +102,7 @@ class Gateway(Model):
     firewall: Flag | None = None  # refused on partner: WAF attaches to ALB only
     api: Literal["istio", "gateway-api"] = "istio"  # web: in which API its listener and routes are written
     node_group: Name | None = None  # default: the group dedicated to this gateway's kind, if there is one
-    enforce_at: Literal["sidecar", "edge"] = "sidecar"
+    enforce_at: Literal["sidecar", "edge"] = "sidecar"  # edge: addresses are judged at the gateway, too
     max_partners: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = (
         None  # a shard's size; 100 at the edge, else 1000
     )

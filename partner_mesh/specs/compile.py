@@ -29,6 +29,7 @@ from partner_mesh.specs import (
     outbound,
     partner,
     peer_authentication,
+    proxy_bootstrap,
     request_authentication,
     security_group,
     security_group_policy,
@@ -137,6 +138,7 @@ def gateway_objects(
         *security_group_policy.of_gateway(stack, gateway, group_ids),
         authorization_policy.allow_nothing(place, labels),
         *telemetry.of_gateway(stack, gateway, declared),
+        *proxy_bootstrap.of_gateway(stack, gateway),
         *own,
     )
 

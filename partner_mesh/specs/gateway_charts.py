@@ -11,7 +11,7 @@ from partner_mesh.config.platform import Gateway
 from partner_mesh.config.stack import Stack
 from partner_mesh.model import ChartRelease
 from partner_mesh.model.names import GATEWAY_LABEL, gateway_namespace
-from partner_mesh.specs import outbound_token
+from partner_mesh.specs import outbound_token, proxy_bootstrap
 from partner_mesh.specs.istio_charts import control_planes, topology_spread, version
 from partner_mesh.specs.namespace import gateway_revision
 from partner_mesh.specs.outbound_tcp import EGRESS_TLS_PORT
@@ -67,7 +67,11 @@ def gateway_values(stack: Stack, name: str, declared: str) -> dict[str, Any]:
         "name": name,
         "revision": gateway_revision(stack),
         "labels": {"app": name, "istio": name, GATEWAY_LABEL: name},
-        "podAnnotations": {"proxy.istio.io/config": json.dumps(proxy_config(stack, gateway))} | rotated,
+        "podAnnotations": {
+            "proxy.istio.io/config": json.dumps(proxy_config(stack, gateway)),
+            **proxy_bootstrap.ANNOTATION,
+            **rotated,
+        },
         **({"envVarFrom": tokens} if tokens else {}),
         "service": {
             "type": "ClusterIP",

@@ -17,6 +17,7 @@ from partner_mesh.specs.external_secret import external_secret
 from partner_mesh.specs.inbound_authorization import (
     application_policies,
     edge_policy,
+    operation_methods,
     own_port,
     reached_applications,
 )
@@ -113,7 +114,7 @@ def virtual_service(stack: Stack, partner: Partner, entry: Inbound, shard: Shard
         spec["tcp"] = [tcp_route(stack, entry)]
     else:
         # A route's name is the `partner` of metrics and of the access log (telemetry.of_gateway).
-        spec["http"] = [{"name": partner.name, **http_route(stack, route)} for route in entry.routes]
+        spec["http"] = [{"name": partner.name, **http_route(stack, entry, route)} for route in entry.routes]
     return Manifest(NETWORKING, "VirtualService", name, namespace, owned(partner=partner.name), body={"spec": spec})
 
 
@@ -124,13 +125,16 @@ def tcp_route(stack: Stack, entry: Inbound) -> dict[str, Any]:
     return {"match": [{"port": GATEWAY_SERVICE_PORT}], "route": destinations(stack, entry.routes[0])}
 
 
-def http_route(stack: Stack, route: InboundRoute) -> dict[str, Any]:
-    """One route. Istio's `rewrite` and the policy's path after it are made from the same template."""
+def http_route(stack: Stack, entry: Inbound, route: InboundRoute) -> dict[str, Any]:
+    """One route: it takes what the application's policy admits and nothing else.
+
+    Istio's `rewrite` and the policy's path after it are made from the same template.
+    """
     if route.path is None:
         raise ValueError(f"route to {route.to}: a route of requests has a path")
     match: dict[str, Any] = {"uri": uri(route.path)}
-    if route.methods:
-        match["method"] = methods(route.methods)
+    if admitted := operation_methods(entry, route):
+        match["method"] = methods(admitted)
     if route.headers:
         match["headers"] = {header: {"exact": value} for header, value in route.headers.items()}
     found: dict[str, Any] = {"match": [match]}

@@ -5,9 +5,11 @@ client's address is the one that the gateway forwards (`remoteIpBlocks`: `ipBloc
 the original one, the path is the one after rewrite. Gateways carry no policy a partner, so they stay linear, and a
 revocation holds from the next request on open connections too (design, `lab.md` faults 3 and 4).
 
-At the gateway, where `enforceAt: edge` asks for it, in addition: addresses, methods and paths as the client sends them.
-Never principals there: behind MUTUAL the principal is what a partner's CA has signed, `spiffe://cluster.local/...`
-included.
+At the gateway, where `enforceAt: edge` asks for it, in addition: one ALLOW an entry, of its addresses and its host.
+Methods, paths and headers are its routes' there, which name exactly those; Envoy answers 404 to all else before it
+travels inside. istiod writes a gateway's policies into the filter chain of every server, so a word here stands there
+as often as partners squared (docs/adr/0011). Never principals: behind MUTUAL the principal is what a partner's CA has
+signed, `spiffe://cluster.local/...` included.
 
 TCP has no X-Forwarded-For, so a sidecar cannot know the client's address. The gateway enforces it in every case: the
 static ALLOW of its port speaks of paths, which Istio leaves out of TCP filter chains (builder.go, `skipped rule on TCP
@@ -93,24 +95,13 @@ def edge_policy(partner: Partner, entry: Inbound, shard: Shard) -> tuple[Manifes
         rule = _from(source)
         rule["to"] = [{"operation": {"ports": [port]}}]
         rule["when"] = [{"key": "connection.sni", "values": [entry.host]}]
-        rules = [rule]
     elif shard.enforce_at == "edge":
-        rules = [
-            request_rule(
-                source,
-                entry.host,
-                port,
-                methods=operation_methods(entry, route),
-                paths=(route.path,),
-                headers=tuple(route.headers.items()),
-            )
-            for route in entry.routes
-            if route.path is not None
-        ]
+        rule = _from(source)
+        rule["to"] = [{"operation": _operation(entry.host, port)}]
     else:
         return ()
     name, labels = entry_name(partner.name, entry.label), owned(partner=partner.name)
-    return (allow(name, gateway_namespace(shard.name), {"istio": shard.name}, labels, rules),)
+    return (allow(name, gateway_namespace(shard.name), {"istio": shard.name}, labels, [rule]),)
 
 
 def request_rule(
@@ -123,7 +114,7 @@ def request_rule(
     headers: tuple[tuple[str, str], ...],
 ) -> dict[str, Any]:
     """A rule for requests. Without addresses it admits every one: said by `anySource` and by nothing else."""
-    operation: dict[str, Any] = {"hosts": [host, f"{host}:*"], "ports": [port]}
+    operation = _operation(host, port)
     if methods:
         operation["methods"] = list(methods)
     operation["paths"] = list(paths)
@@ -138,6 +129,11 @@ def request_rule(
     if conditions:
         rule["when"] = conditions
     return rule
+
+
+def _operation(host: str, port: str) -> dict[str, Any]:
+    """Requests for a host, with or without a port behind it."""
+    return {"hosts": [host, f"{host}:*"], "ports": [port]}
 
 
 def _from(source: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -120,11 +120,16 @@ def _callers(stack: Stack) -> Iterator[Fact]:
                     yield "inside", caller.application, name, number, *request
 
 
-def found(stack: Stack) -> set[Fact]:
-    """What the table says, of the same requests."""
+def documents_of(stack: Stack) -> list[dict[str, Any]]:
+    """All that the analyser is given of a stack."""
     compiled = compile_stack(stack)
-    documents = [*(each.document() for each in compiled.manifests), *map(dict, compiled.inventory)]
-    table = Table(of_documents([*documents, *map(dict, compiled.security_groups)]))
+    manifests = (each.document() for each in compiled.manifests)
+    return [*manifests, *map(dict, compiled.inventory), *map(dict, compiled.security_groups)]
+
+
+def found(stack: Stack, documents: Iterable[dict[str, Any]] | None = None) -> set[Fact]:
+    """What the table says, of the same requests; of other documents than the stack's own if they are given."""
+    table = Table(of_documents(list(documents_of(stack) if documents is None else documents)))
     owners = {endpoint: pods.labels.get("app", "") for endpoint, pods in table.world.workloads.items()}
     facts: set[Fact] = set()
     for each in table.results().connections():

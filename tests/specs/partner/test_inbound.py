@@ -57,13 +57,24 @@ def test_the_application_admits_the_gateway_on_behalf_of_the_partners_addresses(
     }
 
 
-def test_the_edge_judges_the_path_that_the_client_sends_and_the_direct_address() -> None:
-    found = compiled(ROUTE | {"rewrite": "/inside"}, {"enforceAt": "edge"})
-    at_the_gateway = rule(found, "istio-partners-edge")
-    assert at_the_gateway["from"] == [{"source": {"ipBlocks": ["192.0.2.1/32"]}}]
-    assert at_the_gateway["to"][0]["operation"]["paths"] == ["/v1"]
+def test_the_edge_judges_the_direct_address_and_leaves_the_path_to_its_routes() -> None:
+    """A gateway's policies stand in the filter chain of every server: methods and paths would stand there as often."""
+    found = compiled(ROUTE | {"methods": ["POST"], "rewrite": "/inside"}, {"enforceAt": "edge"})
+    assert rule(found, "istio-partners-edge") == {
+        "from": [{"source": {"ipBlocks": ["192.0.2.1/32"]}}],
+        "to": [{"operation": {"hosts": ["acme.example.com", "acme.example.com:*"], "ports": ["8443"]}}],
+    }
+    [route] = found["VirtualService istio-partners-edge"].body["spec"]["http"]
+    assert route["match"] == [{"uri": {"exact": "/v1"}, "method": {"exact": "POST"}}]
     assert rule(found)["to"][0]["operation"]["paths"] == ["/inside"]
     assert rule(found)["from"][0]["source"]["principals"] == ["cluster.local/ns/istio-partners-edge/sa/partners-edge"]
+
+
+def test_routes_of_grpc_take_post_as_the_policy_does() -> None:
+    found = compiled(ROUTE, {"protocol": "grpc"})
+    [route] = found["VirtualService istio-partners"].body["spec"]["http"]
+    assert route["match"][0]["method"] == {"exact": "POST"}
+    assert rule(found)["to"][0]["operation"]["methods"] == ["POST"]
 
 
 @pytest.mark.parametrize(
