@@ -121,6 +121,7 @@ def proof_of(mutant: Mutant, documents: list[Document]) -> str:
         ),
         (_all_pods, "a selector that is left out selects as an empty one does: all"),
         (_said_twice, "another policy of these ends says the same, as for each partner that comes the same way"),
+        (_refused_by_the_root, "the root namespace refuses every pod of the mesh what no rule admits"),
         (_every_path, "every path begins with /"),
         (_dead_end, "a host without endpoints: whoever learns of it, by whichever name, reaches nobody by it"),
         (_unused_listener, "a port that nobody's routes use in this namespace, and that leads nowhere"),
@@ -137,6 +138,8 @@ def proof_of(mutant: Mutant, documents: list[Document]) -> str:
             return why
     return ""
 
+
+_ROOT: Final = "istio-system"
 
 _DEFAULTS: Final[dict[tuple[str, str], str]] = {
     # istio api, networking/v1alpha3/service_entry.proto: the enumeration's first.
@@ -228,6 +231,13 @@ def _said_twice(mutant: Mutant, document: Document, documents: list[Document]) -
     others = (each for number, each in enumerate(documents) if number != mutant.position)
     same = (each for each in others if _ends(each) == _ends(document))
     return mutant.what == "dropped" and any(each.get("spec") == document.get("spec") for each in same)
+
+
+def _refused_by_the_root(mutant: Mutant, document: Document, documents: list[Document]) -> bool:
+    """Whether a policy that admits nobody, of all pods of its namespace, repeats that of the mesh's root."""
+    closed = [each for each in documents if each["kind"] == "AuthorizationPolicy" and not each.get("spec")]
+    roots = [each for each in closed if each["metadata"]["namespace"] == _ROOT and each is not document]
+    return mutant.what == "dropped" and not mutant.path and document in closed and bool(roots)
 
 
 def _every_path(mutant: Mutant, document: Document, _: list[Document]) -> bool:

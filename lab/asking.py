@@ -69,11 +69,20 @@ async def _route(session: Session, probe: Probe) -> client.Route | None:
 async def _own(session: Session, address: str) -> None:
     """A client outside may have any address: the outside is given those that no document names."""
     own = ipaddress.IPv4Address(address)
-    if any(own in ipaddress.IPv4Network(block) for block in session.world.client_ranges):
-        return
-    block = f"{address}/32"
-    session.world = replace(session.world, client_ranges=(*session.world.client_ranges, block))
-    await session.aside(lambda: session.network.own([block]))
+
+    def give() -> None:
+        # Probes come many at a time: the address counts as given once it is, or the next one could not bind it yet.
+        if not _has(session, own):
+            session.network.own([f"{own}/32"])
+            ranges = (*session.world.client_ranges, f"{own}/32")
+            session.world = replace(session.world, client_ranges=ranges)
+
+    if not _has(session, own):
+        await session.aside(give)
+
+
+def _has(session: Session, address: ipaddress.IPv4Address) -> bool:
+    return any(address in ipaddress.IPv4Network(block) for block in session.world.client_ranges)
 
 
 def _know_mesh(session: Session) -> None:

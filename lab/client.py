@@ -17,9 +17,14 @@ from lab.network import OUTSIDE, as_proxy, inside
 from lab.pki import Pair
 from lab.probe import ClientCertificate, Observation, Outcome, Probe, Protocol
 
-Contexts = Callable[[ClientCertificate | None, Protocol], ssl.SSLContext]
-ALPN: Final[Mapping[Protocol, list[str]]] = {
-    "http": ["http/1.1"], "h2": ["h2"], "tcp": [], "istio": ["istio"], "websocket": ["http/1.1"],
+Alpn = tuple[str, ...]  # protocols that a client's TLS offers, the best first
+Contexts = Callable[[ClientCertificate | None, Alpn], ssl.SSLContext]
+ALPN: Final[Mapping[Protocol, Alpn]] = {"http": ("http/1.1",), "h2": ("h2",), "tcp": (), "websocket": ("http/1.1",)}
+# By these a PERMISSIVE sidecar and an east-west door tell a sidecar's TLS from an application's: the lists of istio.io/
+# istio, pilot/pkg/xds/filters, without istio-peer-exchange, which asks for a filter that upstream Envoy has not.
+SIDECAR: Final[Mapping[Protocol, Alpn]] = {
+    "http": ("istio-http/1.1", "istio", "http/1.1"), "h2": ("istio-h2", "istio", "h2"), "tcp": ("istio",),
+    "websocket": ("istio-http/1.1", "istio", "http/1.1"),
 }  # fmt: skip
 
 
@@ -61,7 +66,7 @@ async def _exchange(probe: Probe, route: Route, contexts: Contexts) -> Observati
             reader, writer = await asyncio.open_connection(
                 sock=connection,
                 limit=http.HEADER_LIMIT,
-                ssl=contexts(probe.certificate, probe.protocol),
+                ssl=contexts(probe.certificate, offered(probe)),
                 server_hostname=probe.server_name,
             )
     except (OSError, EOFError) as error:
@@ -88,10 +93,13 @@ async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, prob
         message = http.Message((probe.method, probe.path, "HTTP/2"), headers, probe.body.encode())
         return await http2.exchange(reader, writer, scheme, message)
     if probe.protocol == "tcp":
-        writer.write(f"{probe.body or 'lab'}\r\n".encode())
-        await writer.drain()
-        line = await reader.readline()
-        return http.Message(("TCP", "0", ""), {"content-type": "application/json"}, line) if line else None
+        line = b""
+        for said in probe.body.splitlines() or ["lab"]:
+            writer.write(f"{said}\r\n".encode())
+            await writer.drain()
+            if not (line := await reader.readline()):
+                return None
+        return http.Message(("TCP", "0", ""), {"content-type": "application/json"}, line)
     if probe.protocol == "websocket":
         headers = {"host": probe.host, "user-agent": AGENT} | dict(probe.headers)
         message = http.Message((probe.method, probe.path, "HTTP/1.1"), headers, (probe.body or "lab").encode())
@@ -138,13 +146,18 @@ def observation(answer: http.Message, names: tuple[str, ...] = ()) -> Observatio
     return Observation("answered", int(answer.start[1]) or None, seen, dict(answer.headers), text, names)
 
 
-def context(certificate: Pair | None, protocol: Protocol = "http") -> ssl.SSLContext:
+def offered(probe: Probe) -> Alpn:
+    """What a probe's TLS offers."""
+    return (SIDECAR if probe.sidecar else ALPN)[probe.protocol]
+
+
+def context(certificate: Pair | None, alpn: Alpn) -> ssl.SSLContext:
     """A client's TLS context that takes any server certificate: what a server shows is observed, not judged."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
-    if ALPN[protocol]:
-        made.set_alpn_protocols(ALPN[protocol])
+    if alpn:
+        made.set_alpn_protocols(list(alpn))
     if certificate is not None:
         certificate.load(made)
     return made

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from lab.api import Api, ApiError
 from lab.control_plane import ControlPlane, Ports
 from lab.definitions import definitions
+from lab.home import NEEDED, require_room
 from lab.process import Processes
 from lab.tools import Tools
 
@@ -53,10 +54,12 @@ class Cluster:
         self.plane = ControlPlane(self.tools, self.processes, self.directory / "control-plane", Ports.free())
 
     def __enter__(self) -> Self:
+        require_room(self.directory, NEEDED)
         try:
             self._start()
         except BaseException:
             self.processes.stop_all()
+            require_room(self.directory)
             raise
         return self
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,13 +15,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from lab import LabError, netns
-from lab.daemon import INPUT, PROGRESS, SOCKET
+from lab.daemon import INPUT, PROGRESS
+from lab.home import FAILED, NEEDED, SOCKET, Hold, require_room
 from lab.probe import ClientCertificate, Observation, Probe
 from lab.world import Document
 
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 20.0
-LEAST_FREE: Final = 1 << 20
 ENTER: Final = """#!/bin/sh
 # in NAME COMMAND...: runs COMMAND in the network of a pod (<namespace>.<workload>) of this lab, of `outside`, or on its
 # `node`, where kubectl finds the API server.
@@ -42,6 +41,7 @@ class Lab:
     """
 
     directory: Path
+    _hold: Hold | None = field(default=None, repr=False)
     _socket: socket.socket | None = None
     _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -60,24 +60,15 @@ class Lab:
         Raises LabError with the component and the last lines of its log.
         """
         netns.require()
-        directory = directory or Path(tempfile.mkdtemp(prefix="partner-mesh-lab-"))
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / INPUT).write_text(
-            json.dumps({"documents": [dict(d) for d in documents], "podRange": pod_range, "outlives": outlives})
-        )
-        (directory / PROGRESS).touch()
-        with (directory / "daemon.log").open("ab") as log:
-            daemon = subprocess.Popen(
-                netns.isolated(netns.python("lab.daemon", str(directory))),
-                stdin=subprocess.DEVNULL if outlives else subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=netns.environment(),
-                start_new_session=True,
-            )
-        lab = cls(directory, _daemon=daemon)
-        (directory / "pid").write_text(str(daemon.pid))
+        if directory is None:
+            hold = Hold.of_nobody()
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            hold = Hold(directory)
+        lab = cls(hold.folder, _hold=hold)
         try:
+            require_room(lab.directory, NEEDED)
+            lab._begin({"documents": [dict(d) for d in documents], "podRange": pod_range, "outlives": outlives})
             lab._wait_ready(report)
         except BaseException as error:
             lab._leave(error)
@@ -155,7 +146,9 @@ class Lab:
 
     def stop(self) -> None:
         """Stop it and wait until its sandbox is gone."""
-        pid = int((self.directory / "pid").read_text())
+        if self._daemon is None and not (self.directory / "pid").exists():
+            return  # it never began
+        pid = int((self.directory / "pid").read_text()) if self._daemon is None else self._daemon.pid
         with suppress(LabError, OSError):
             self._ask("stop")
         if not self._gone(pid, STOP_SECONDS if (self.directory / SOCKET).exists() else 1.0):
@@ -167,6 +160,20 @@ class Lab:
             self._socket.close()
             self._socket = None
         (self.directory / SOCKET).unlink(missing_ok=True)
+
+    def _begin(self, given: Mapping[str, Any]) -> None:
+        (self.directory / INPUT).write_text(json.dumps(given))
+        (self.directory / PROGRESS).write_text("")
+        with (self.directory / "daemon.log").open("ab") as log:
+            self._daemon = subprocess.Popen(
+                netns.isolated(netns.python("lab.daemon", str(self.directory))),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=netns.environment(),
+                start_new_session=True,
+            )
+        (self.directory / "pid").write_text(str(self._daemon.pid))
 
     def _gone(self, pid: int, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -183,23 +190,18 @@ class Lab:
             for line in lines[told:]:
                 entry = json.loads(line)
                 if entry["kind"] == "failed":
+                    require_room(self.directory)
                     raise LabError(f"{entry['text']}\nall logs are in {self.directory / 'logs'}")
                 if entry["kind"] == "ready":
                     return
                 report(entry["text"])
             told = len(lines)
             if self._daemon is not None and self._daemon.poll() is not None:
+                require_room(self.directory)
                 last = "\n".join((self.directory / "daemon.log").read_text(errors="replace").splitlines()[-20:])
-                raise LabError(
-                    f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}{self._full()}"
-                )
+                raise LabError(f"the lab's daemon ended with status {self._daemon.returncode}; its log ends:\n{last}")
             time.sleep(0.05)
         raise LabError(f"the lab is not ready after {START_SECONDS:.0f} s; all logs are in {self.directory / 'logs'}")
-
-    def _full(self) -> str:
-        """A disk without room leaves no message in any log: said here."""
-        free = shutil.disk_usage(self.directory).free
-        return f"\nthe disk of {self.directory} is full: make room, or set TMPDIR" if free < LEAST_FREE else ""
 
     def _ask(self, command: str, argument: Any = None) -> Any:
         # Kept only between exchanges: an interrupted one leaves an answer on its way, which `stop` must not wait for.
@@ -229,7 +231,12 @@ class Lab:
         self._leave(error)
 
     def _leave(self, error: BaseException | None) -> None:
-        """Stop; what failed keeps its files, what is told to end (Ctrl-C) does not."""
+        """Stop; what failed keeps its files; what is told to end (Ctrl-C), or has no room for them, does not."""
         self.stop()
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, OSError):
             shutil.rmtree(self.directory, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                (self.directory / FAILED).touch()
+        if self._hold is not None:
+            self._hold.release()

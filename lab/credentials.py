@@ -15,7 +15,7 @@ from typing import Any, Final
 from lab import client
 from lab.jwt import Issuer
 from lab.pki import Authority, Pair
-from lab.probe import ClientCertificate, Protocol, Token
+from lab.probe import ClientCertificate, Token
 from lab.servers import record_server_name
 from lab.world import Remote, Server, World
 
@@ -30,7 +30,7 @@ class Credentials:
     """Authorities by name, made when first asked for; a credential's authority is `<namespace>/<secret>`."""
 
     authorities: dict[str, Authority] = field(default_factory=dict)
-    _contexts: dict[tuple[ClientCertificate | None, Protocol], ssl.SSLContext] = field(default_factory=dict)
+    _contexts: dict[tuple[ClientCertificate | None, client.Alpn], ssl.SSLContext] = field(default_factory=dict)
     _issuers: dict[str, Issuer] = field(default_factory=dict)
 
     def authority(self, name: str) -> Authority:
@@ -50,12 +50,12 @@ class Credentials:
         signer = self.issuer(FORGER if token.forged else token.issuer)
         return signer.signed(token.issuer, token.audiences, token.claims, -600 if token.expired else 3600)
 
-    def client_context(self, certificate: ClientCertificate | None, protocol: Protocol = "http") -> ssl.SSLContext:
+    def client_context(self, certificate: ClientCertificate | None, alpn: client.Alpn) -> ssl.SSLContext:
         """A client's TLS context with that certificate."""
-        if (certificate, protocol) not in self._contexts:
+        if (certificate, alpn) not in self._contexts:
             pair = None if certificate is None else self.pair(certificate)
-            self._contexts[certificate, protocol] = client.context(pair, protocol)
-        return self._contexts[certificate, protocol]
+            self._contexts[certificate, alpn] = client.context(pair, alpn)
+        return self._contexts[certificate, alpn]
 
     def pair(self, certificate: ClientCertificate) -> Pair:
         """A certificate as described."""

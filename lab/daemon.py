@@ -1,8 +1,8 @@
 """Process 1 of a sandbox: runs one Session and answers on a Unix socket, a line of JSON each way.
 
 `python -m lab.daemon DIRECTORY` reads `DIRECTORY/input.json` ({"documents": [...], "podRange": ...}) and listens on
-`DIRECTORY/control.sock` once everything is ready; progress and failure go to `DIRECTORY/progress.jsonl`. With
-"outlives" it runs until told to stop; without, standard input is a pipe whose end means that nobody waits any more.
+`DIRECTORY/control.sock` once everything is ready; progress and failure go to `DIRECTORY/progress.jsonl`. Standard input
+is a pipe whose end means that nobody waits any more: then it ends, unless it is ready and was started with "outlives".
 """
 
 import asyncio
@@ -13,10 +13,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from lab import LabError, asking, jobs, operations, replicas
+from lab.home import SOCKET, Hold
 from lab.probe import ClientCertificate, Probe
 from lab.session import Session
 from lab.tools import tools
@@ -24,12 +26,12 @@ from lab.world import POD_RANGE
 
 LINE_LIMIT: Final = 64 * 1024 * 1024
 INPUT: Final = "input.json"
-SOCKET: Final = "control.sock"
 PROGRESS: Final = "progress.jsonl"
 
 
 async def main(directory: Path) -> int:
     """Run until told to stop. 0 after a good stop, 1 if the lab did not start."""
+    hold = Hold(directory)
     given = json.loads((directory / INPUT).read_text())
     progress = (directory / PROGRESS).open("a", buffering=1)
 
@@ -39,9 +41,21 @@ async def main(directory: Path) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    orphaned = asyncio.Event()
-    if not given.get("outlives"):
-        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), lambda: _orphan(orphaned, stopping))
+    orphaned, detached = asyncio.Event(), asyncio.Event()
+
+    def abandoned() -> None:
+        """Nobody writes to standard input: it is readable when whoever started us has ended, however it did."""
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        if not detached.is_set():
+            orphaned.set()
+            stopping.set()
+
+    def ready() -> None:
+        if given.get("outlives"):
+            detached.set()
+        say("ready", "the lab is ready")
+
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), abandoned)
     session = Session(tools(), directory, lambda text: say("step", text), given.get("podRange") or POD_RANGE)
     try:
         starting = asyncio.create_task(session.start(given["documents"]))
@@ -50,7 +64,7 @@ async def main(directory: Path) -> int:
         if not starting.done():
             return 1
         await starting
-        await _serve(session, directory, stopping, lambda: say("ready", "the lab is ready"))
+        await _serve(session, directory, stopping, ready)
     except LabError as error:
         say("failed", str(error))
         return 1
@@ -62,20 +76,20 @@ async def main(directory: Path) -> int:
         (directory / SOCKET).unlink(missing_ok=True)
         if orphaned.is_set():
             shutil.rmtree(directory, ignore_errors=True)
+        hold.release()
     return 0
-
-
-def _orphan(orphaned: asyncio.Event, stopping: asyncio.Event) -> None:
-    """Nobody writes to standard input: it is readable when whoever started us has ended, however it did."""
-    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-    orphaned.set()
-    stopping.set()
 
 
 async def _serve(session: Session, directory: Path, stopping: asyncio.Event, ready: Callable[[], None]) -> None:
     commands = _commands(session, stopping)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # At the end of the lab the loop cancels who still waits here, and asyncio's streams would print that.
+        with suppress(asyncio.CancelledError, ConnectionError):
+            await answered(reader, writer)
+        writer.close()
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             request = json.loads(line)
             try:
@@ -86,7 +100,6 @@ async def _serve(session: Session, directory: Path, stopping: asyncio.Event, rea
                 result = {"error": f"a fault of the lab itself:\n{traceback.format_exc()}"}
             writer.write(json.dumps(result).encode() + b"\n")
             await writer.drain()
-        writer.close()
 
     server = await asyncio.start_unix_server(answer, directory / SOCKET, limit=LINE_LIMIT)
     os.chmod(directory / SOCKET, 0o600)

@@ -121,7 +121,10 @@ class Load:
         """End it without its records; it may have ended."""
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            try:
+                self.process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
 
     def _say(self, what: Mapping[str, Any]) -> None:
         if self.process.stdin is None or self.process.poll() is not None:

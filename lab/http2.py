@@ -73,7 +73,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, firs
             message = Message((head.get(":method", ""), head.get(":path", ""), "HTTP/2"), headers, body)
             status, fields, content = answer(message)
             connection.send_headers(stream, [(":status", str(status)), *fields])
-            connection.send_data(stream, content[:CHUNK], end_stream=True)
+            grpc = headers.get("content-type", "").startswith("application/grpc")
+            connection.send_data(stream, content[:CHUNK], end_stream=not grpc)
+            if grpc:  # its status comes last, in trailers
+                connection.send_headers(stream, [("grpc-status", "0")], end_stream=True)
 
 
 async def _events(

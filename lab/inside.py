@@ -7,6 +7,7 @@ from typing import Final
 from lab import paths
 from lab.expect import CUT, Expect
 from lab.inward import versions
+from lab.mutual_tls import mode, without_identity
 from lab.probe import MESH, OUTSIDE, ClientCertificate, Probe, Protocol, Token
 from lab.scenarios import Scenario
 from partner_mesh.config.application import Application, ApplicationPort, EndUsers, WebRoute
@@ -28,10 +29,13 @@ def callers(stack: Stack, outsider: str | None) -> Iterator[Scenario]:
                     path = paths.sample(caller.paths[0]) if caller.paths else right.path
                     allowed = replace(right, method=method, path=path)
                     about = f"{other} to {name}:{port_name}"
-                    yield Scenario("mesh callers", about, allowed, Expect(versions(stack, name)))
+                    # A fault that the stack itself injects answers in the callee's place, now and then.
+                    expect = Expect(versions(stack, name), instead=_injected(application))
+                    yield Scenario("mesh callers", about, allowed, expect)
                     pod = versions(stack, name)[0]
                     around = _around_its_sidecar(stack, other, replace(allowed, to=pod, port=port.target))
-                    yield Scenario("mesh: right principal", about, around, Expect((pod,)))
+                    if mode(stack, name, port) != "DISABLE":
+                        yield Scenario("mesh: right principal", about, around, Expect((pod,)))
                     if caller.paths and port.protocol != "tcp":
                         strange = replace(allowed, path=paths.strange(caller.paths)[0])
                         yield Scenario("mesh strangers", f"{about}{strange.path}", strange, REFUSED)
@@ -42,14 +46,22 @@ def callers(stack: Stack, outsider: str | None) -> Iterator[Scenario]:
                 plain = replace(_call(stack, name, name, application, port), source=outsider, to=pod, port=port.target)
                 about = f"{outsider} to {pod}:{port.target}"
                 yield Scenario("mesh strangers", about, plain, Expect(outcomes=("filtered",)))
-                yield Scenario("mesh: plain text", about, plain, Expect(outcomes=CUT))
+                yield Scenario("mesh: plain text", about, plain, without_identity(stack, name, port))
+
+
+def _injected(application: Application) -> tuple[int, ...]:
+    fault = application.fault
+    return () if fault is None or fault.abort is None else (fault.abort.status,)
 
 
 def _strangers(stack: Stack, other: str, name: str, right: Probe, port: ApplicationPort) -> Iterator[Scenario]:
     pod = versions(stack, name)[0]
     by_address = replace(right, to=pod, port=port.target)
-    yield Scenario("mesh strangers", f"{other} to {right.to}:{right.port}", right, REFUSED)
+    refused = replace(REFUSED, statuses=(*REFUSED.statuses, *_injected(stack.applications[name])))
+    yield Scenario("mesh strangers", f"{other} to {right.to}:{right.port}", right, refused)
     yield Scenario("mesh strangers", f"{other} to {pod}:{port.target}", by_address, REFUSED)
+    if mode(stack, name, port) == "DISABLE":
+        return
     around = _around_its_sidecar(stack, other, by_address)
     refused = (
         Expect(outcomes=CUT) if port.protocol in {"tcp", "tls"} else Expect(outcomes=("answered",), statuses=(403,))
@@ -61,7 +73,9 @@ def _around_its_sidecar(stack: Stack, application: str, probe: Probe) -> Probe:
     """The call of a program that has got around its sidecar and holds its workload's own certificate."""
     namespace, mesh = stack.applications[application].namespace, stack.platform.mesh
     identity = f"spiffe://{mesh.trust_domain}/ns/{namespace}/sa/{application}"
-    return replace(probe, unproxied=True, server_name="", certificate=ClientCertificate(MESH, (identity,)))
+    return replace(
+        probe, unproxied=True, sidecar=True, server_name="", certificate=ClientCertificate(MESH, (identity,))
+    )  # fmt: skip
 
 
 def _call(stack: Stack, source: str, name: str, application: Application, port: ApplicationPort) -> Probe:

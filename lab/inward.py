@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from lab import paths
 from lab.expect import CUT, Expect
+from lab.mutual_tls import without_identity
 from lab.players import Player
 from lab.probe import ClientCertificate, Probe
 from lab.scenarios import Scenario
@@ -13,6 +14,7 @@ from partner_mesh.config.stack import Stack
 
 FORGED = {"x-forwarded-client-cert": "By=spiffe://cluster.local/ns/x/sa/x;URI=spiffe://cluster.local/ns/y/sa/y"}
 NOBODY = "nobody.example"
+GRPC = {"content-type": "application/grpc"}
 
 
 def scenarios(stack: Stack, players: Sequence[Player], stranger: str) -> Iterator[Scenario]:
@@ -35,8 +37,11 @@ def scenarios(stack: Stack, players: Sequence[Player], stranger: str) -> Iterato
 def own_calls(stack: Stack, inbound: Inbound, own: Player, stranger: str) -> Iterator[Scenario]:
     """One request for each route, as the partner sends it."""
     for route in inbound.routes:
-        method, path = (route.methods or ("GET",))[0], paths.sample(route.path or "/")
-        probe = replace(own.probe(stranger, method, path), headers=dict(route.headers))
+        grpc = inbound.protocol == "grpc"
+        method, path = (route.methods or (("POST",) if grpc else ("GET",)))[0], paths.sample(route.path or "/")
+        probe = replace(own.probe(stranger, method, path), headers=dict(route.headers) | (GRPC if grpc else {}))
+        if inbound.protocol in {"grpc", "http2"}:
+            probe = replace(probe, protocol="h2")
         arrives = None if route.path is None else paths.rewritten(route.path, route.rewrite)
         about = f"{own.partner} {own.host}" if own.raw else f"{own.partner} {method} {path}"
         yield Scenario("inward", about, probe, Expect(pods(stack, route), path=arrives, statuses=(200,)))
@@ -120,4 +125,4 @@ def direct(stack: Stack, stranger: str, partner: Probe | None) -> Iterator[Scena
             )  # fmt: skip
             about = f"{key}:{port.target}"
             yield Scenario("direct to the pod", about, probe, Expect(outcomes=("filtered",)))
-            yield Scenario("mesh: direct to the pod", about, probe, Expect(outcomes=CUT))
+            yield Scenario("mesh: direct to the pod", about, probe, without_identity(stack, name, port))

@@ -5,15 +5,15 @@ is told as the other: which server its server name finds, whose certificate it s
 """
 
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from lab.membership import contains
 from lab.probe import OUTSIDE, Observation, Probe, Token
 from lab.world import Server, World, endpoints, world
 from lab.world import Workload as Pod
-from partner_mesh.analysis.http import Condition, HttpSet
+from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.journeys import Journey
 from partner_mesh.analysis.layers import (
     Addresses,
@@ -31,11 +31,9 @@ from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.through_gateways import journeys
 
 Document = Mapping[str, Any]
-HEADER: Final = re.compile(r"request\.headers\[(.+)\]")
 NETWORK_POLICY: Final = "NetworkPolicy"
 ROOT: Final = "istio-system"
 NO_TOKEN: Final = Because("authentication", "no RequestAuthentication takes the token")
-CLAIM: Final = re.compile(r"request\.auth\.claims((?:\[[^]]+\])+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +281,7 @@ def _addresses(reach: Reach, address: str) -> Endpoint | None:
 
 def _combined(parts: Sequence[_Part], probe: Probe, otherwise: str) -> Expected:
     """The best of what comes of this very request: allowed to some, else not to be told, else refused."""
-    mine = [part for part in parts if part.requests is None or _contains(part.requests, probe)]
+    mine = [part for part in parts if part.requests is None or contains(part.requests, probe)]
     for verdict in (Verdict.ALLOWED, Verdict.UNKNOWN, Verdict.DENIED):
         same = [part for part in mine if part.verdict is verdict]
         if same:
@@ -296,65 +294,3 @@ def _name(endpoint: Endpoint) -> str:
     if isinstance(endpoint, Workload):
         return f"{endpoint.namespace}/{endpoint.name}"
     return endpoint.name if isinstance(endpoint, ExternalHost) else str(endpoint)
-
-
-def _contains(requests: HttpSet, probe: Probe) -> bool:
-    path = normalised(probe.path)
-    return any(
-        probe.host.lower() in box.hosts
-        and probe.method in box.methods
-        and path in box.paths
-        and all(_holds(condition, probe) for condition in box.conditions)
-        for box in requests.boxes
-    )
-
-
-def _holds(condition: Condition, probe: Probe) -> bool:
-    """Whether a probe meets a condition on a header or a claim."""
-    values: Sequence[str] = ()
-    if header := HEADER.fullmatch(condition.subject):
-        found = {name.lower(): value for name, value in probe.headers.items()}.get(header[1].lower())
-        values = () if found is None else (found,)
-    elif (claim := CLAIM.fullmatch(condition.subject)) and probe.token is not None:
-        inner: Any = probe.token.claims
-        for key in re.findall(r"\[([^]]+)\]", claim[1]):
-            inner = inner.get(key) if isinstance(inner, Mapping) else None
-        values = (
-            [str(v) for v in inner] if isinstance(inner, list | tuple) else [str(inner)] if inner is not None else ()
-        )
-    wanted = condition.value.split(" or ")  # as the analyser writes the values of one `when`
-    return any(_fits(value, pattern) for value in values for pattern in wanted) is condition.holds
-
-
-def _fits(value: str, pattern: str) -> bool:
-    """A value as AuthorizationPolicy matches it: exactly, by a beginning or an ending, or by being there."""
-    if pattern.startswith("*"):
-        return value.endswith(pattern[1:]) and bool(value)
-    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
-
-
-def normalised(path: str) -> str:
-    """A path as the mesh judges it (DECODE_AND_MERGE_SLASHES): without query, decoded where harmless, merged."""
-    path = path.partition("?")[0].partition("#")[0]
-    for escape, slash in (("%2f", "/"), ("%2F", "/"), ("%5c", "\\"), ("%5C", "\\")):
-        path = path.replace(escape, slash)
-    path = re.sub(r"%([0-9a-fA-F]{2})", _unreserved, path).replace("\\", "/")
-    if set(path) == {"/"} and len(path) > 1:
-        return "//"  # Envoy keeps the slash at either end (source/common/http/path_utility.cc, mergeSlashes)
-    segments: list[str] = []
-    parts = re.sub(r"/{2,}", "/", path).split("/")
-    for index, segment in enumerate(parts):
-        last = index == len(parts) - 1
-        if segment == "..":
-            del segments[-1:]
-        elif segment != ".":
-            segments.append(segment)
-            continue
-        if last:
-            segments.append("")
-    return "/".join(segments) or "/"
-
-
-def _unreserved(match: re.Match[str]) -> str:
-    character = chr(int(match[1], 16))
-    return character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else match[0]

@@ -183,7 +183,7 @@ def _reason(error: BaseException) -> str:
 def _context(stream: Stream) -> ssl.SSLContext | None:
     if stream.probe.server_name is None:
         return None
-    context = client.context(None, stream.probe.protocol)
+    context = client.context(None, client.offered(stream.probe))
     if stream.certificate is not None:
         context.load_cert_chain(stream.certificate)
     return context

@@ -121,6 +121,19 @@ class Network:
         run("nft", "-f", "-", given=ruleset)
 
 
+def mount_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Files that a container image or a kubelet would bring, over this machine's, for the sandbox only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for target, content in files.items():
+        mine, place = folder / Path(target).name, Path(target).resolve()
+        mine.write_bytes(content)
+        if Path(target).is_symlink() and not place.exists():  # into a /run that the sandbox does not see
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        if place.exists():
+            run("mount", "--bind", str(mine), str(place))
+
+
 def nat_rules(table: Mapping[Endpoint, Sequence[Endpoint]]) -> str:
     """The nftables program of a translation table, for packets of pods, of the outside and of the node itself."""
     rules = []

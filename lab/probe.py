@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 Outcome = Literal["answered", "filtered", "refused", "reset", "handshake", "timeout", "silent", "unresolved"]
-Protocol = Literal["http", "h2", "tcp", "istio", "websocket"]
+Protocol = Literal["http", "h2", "tcp", "websocket"]
 
 OUTSIDE = "outside"
 MESH = "mesh"  # the authority of workload certificates: istiod
@@ -37,10 +37,9 @@ class Probe:
 
     `source` is a pod's key (`<namespace>/<workload>`) or `outside`; there, `address` is the client's own. `to` is where
     the connection goes: an address, a public host, a Service name or a pod's key. `server_name` None: plain text,
-    "" : TLS without SNI. `host` is what the request claims. `protocol` h2 is HTTP/2 without upgrade, istio
-    HTTP/1.1 as one sidecar offers it to another (ALPN, by which doors between clusters know their own), websocket a
-    handshake and `body` as a frame, which a lab server answers with what it saw in another, tcp one line of text,
-    answered likewise; it has no host, method or path.
+    "" : TLS without SNI. `host` is what the request claims. `protocol` h2 is HTTP/2 without upgrade, websocket a
+    handshake and `body` as a frame, which a lab server answers with what it saw in another, tcp the lines of `body`,
+    each sent when the one before has been answered likewise; it has no host, method or path.
     """
 
     source: str
@@ -57,6 +56,7 @@ class Probe:
     timeout: float = 5.0  # seconds for the whole
     protocol: Protocol = "http"
     token: Token | None = None
+    sidecar: bool = False  # its TLS offers what a sidecar's does: ALPN, by which sidecars and doors know their own
     unproxied: bool = False  # from a pod, but not by its sidecar: what a program does that has got around it
 
     def document(self) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class Processes:
                     start_new_session=True,
                     group=gid,
                     extra_groups=[gid] if gid is not None else None,
-                    preexec_fn=_child(netns),  # noqa: PLW1509  # no thread of ours holds a lock it needs
+                    preexec_fn=dying_with_us(netns),  # noqa: PLW1509  # no thread of ours holds a lock it needs
                 )
             except OSError as error:
                 raise LabError(f"{name}: cannot start {argv[0]}: {error}") from error
@@ -152,8 +152,8 @@ def _stop(processes: Sequence[Process]) -> None:
         process.signal(signal.SIGKILL)  # what its children left in the group
 
 
-def _child(netns: Path | None) -> Callable[[], None]:
-    """What the child does before it becomes the program: die with us, enter its network namespace."""
+def dying_with_us(netns: Path | None = None) -> Callable[[], None]:
+    """What a child does before it becomes the program: die with us, enter its network namespace."""
     parent = os.getpid()
 
     def prepare() -> None:

@@ -1,7 +1,8 @@
 """Tier 3 as data: what a stack's configuration promises, told as requests and what must come of each.
 
 Made from the configuration, not from the objects that it compiles to: an object that is missing cannot hide what it
-should have done. Kinds are a table of sentences; `lab.inward`, `lab.outward` and `lab.inside` fill it.
+should have done. Kinds are a table of sentences; `lab.inward`, `lab.outward`, `lab.inside` and
+`lab.protocols` fill it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
     "unknown server name": "A server name that nobody has gets no answer",
     "no TLS": "Plain text at a partner gateway gets no answer",
     "direct to the pod": "From outside no packet reaches a pod that is no gateway",
-    "mesh: direct to the pod": "Were it let through, forged headers would not help: without mesh identity no answer",
+    "mesh: direct to the pod": "Were it let through, forged headers would not help: who has no identity is refused",
     "web": "The web UI's public paths answer through its load balancer, and protected ones with a good token",
     "web token": "Protected paths refuse no token, an expired, a forged one, another audience, and wrong claims",
     "web host": "The web gateway answers for no other host, no other path and no other method",
@@ -43,9 +44,13 @@ KINDS: Final[Mapping[str, str]] = {
     "mesh: around the egress gateway": "Were the packet let through, the sidecar refuses an address it was not told of",
     "mesh callers": "Applications reach those that they are declared to call",
     "mesh strangers": "Other applications do not, by their Service or by a pod's address",
-    "mesh: plain text": "Were the packet let through, plain text would be cut by the sidecar (STRICT)",
+    "mesh: plain text": "Were the packet let through, plain text would reach nobody: cut where STRICT, else refused",
     "mesh: right principal": "A caller's own identity, without its sidecar and packet rules, is what lets it in",
     "mesh: wrong principal": "Another workload's identity, without its sidecar and packet rules, is refused",
+    "WebSocket": "Where a GET is let in, out or across, a WebSocket is too, and a frame goes each way",
+    "WebSocket refused": "Where a GET is refused, no WebSocket is opened",
+    "gRPC": "gRPC arrives as HTTP/2, and its trailers come back",
+    "TCP": "TCP entries carry line after line both ways, on one connection",
     "metadata": "No application reaches the cloud's metadata service",
     "internet": "No application reaches the Internet",
 }

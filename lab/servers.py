@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -39,7 +40,8 @@ class Servers:
         """Serve HTTP, over TLS with a context, at an address of a namespace."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(reader, writer, name, port)
+            with suppress(asyncio.CancelledError):  # the lab ends, and asyncio's streams would print that
+                await self._serve(reader, writer, name, port)
 
         bound = listener(netns, address, port)
         self.running[(netns if address == "0.0.0.0" else address, port)] = await asyncio.start_server(

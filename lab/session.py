@@ -24,7 +24,7 @@ from lab.credentials import PUBLIC, Credentials
 from lab.definitions import definitions
 from lab.identity import key
 from lab.kubelet import Kubelet
-from lab.network import NODE, OUTSIDE, Network, run
+from lab.network import NODE, OUTSIDE, Network, mount_files
 from lab.overlay import overlay
 from lab.process import Processes
 from lab.servers import Servers, serve_names
@@ -148,21 +148,13 @@ class Session:
         self.network.start()
         self.network.add_outside(OUTSIDE_ADDRESS)
         self.network.own([*self.world.client_ranges, *(f"{r.address}/32" for r in self.world.remotes.values())])
-        # Files that a container image or a kubelet would bring, over this machine's, for the sandbox only.
-        etc = self.directory / "etc"
-        etc.mkdir(parents=True, exist_ok=True)
-        (etc / "resolv.conf").write_text(f"nameserver {DNS_ADDRESS}\nsearch svc.cluster.local cluster.local\n")
-        (etc / "ca-certificates.crt").write_bytes(self.credentials.authority(PUBLIC).certificate)
-        for name, target in (
-            ("resolv.conf", "/etc/resolv.conf"),
-            ("ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
-        ):
-            place = Path(target).resolve()
-            if Path(target).is_symlink() and not place.exists():  # into a /run that the sandbox does not see
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.touch()
-            if place.exists():
-                run("mount", "--bind", str(etc / name), str(place))
+        mount_files(
+            self.directory / "etc",
+            {
+                "/etc/resolv.conf": f"nameserver {DNS_ADDRESS}\nsearch svc.cluster.local cluster.local\n".encode(),
+                "/etc/ssl/certs/ca-certificates.crt": self.credentials.authority(PUBLIC).certificate,
+            },
+        )
 
     def _start_control_plane(self) -> None:
         self.plane.start()

@@ -40,9 +40,8 @@ def start(stack: Stack, folder: Path, report: Callable[[str], None], edited: Pat
     for sentence in edits.sentences():
         report(sentence)
     kit = tools(report)
-    lab = Lab.start(edits.over(stacks.documents(kit, compiled)), directory=folder, outlives=True, report=report)
     _judge_by(folder, edits.over(stacks.judged(compiled)))
-    return lab
+    return Lab.start(edits.over(stacks.documents(kit, compiled)), directory=folder, outlives=True, report=report)
 
 
 def changed(folder: Path, written: Sequence[Mapping[str, Any]], gone: Sequence[Mapping[str, Any]]) -> None:
@@ -96,14 +95,17 @@ def calls(stack: Stack, folder: Path) -> Iterator[Call]:
         if scenario.kind == "outward" and scenario.probe.protocol == "http":
             yield _outward(scenario)
             break
+    for player in players(documents, cast)[:1]:
+        right = _own_call(stack, player, cast)
+        line = f"partner-mesh lab request --partner {player.partner} {right.method} {shlex.quote(right.path)}"
+        yield Call("the same as the first, and which objects decide", line)
     yield Call(
         "what the API server holds, as its administrator", f"$D/in node {kubectl()} get authorizationpolicies -A"
     )
 
 
 def _inward(stack: Stack, player: Player, cast: World, lab: Lab) -> Iterator[Call]:
-    inbound = next(i for p in stack.partners for i in p.inbound if i.host == player.host)
-    right = next(iter(inward.own_calls(stack, inbound, player, cast.stranger))).probe
+    right = _own_call(stack, player, cast)
     shown = ["--cert", f"$D/clients/{lab.certificate(player.certificate, player.partner).name}"]
     said = f"{player.partner} {right.method} {right.path}"
     yield Call(f"{said} from its own address, with its own certificate: let in", _curl(right, shown))
@@ -111,6 +113,11 @@ def _inward(stack: Stack, player: Player, cast: World, lab: Lab) -> Iterator[Cal
     if player.blocks:
         foreign = replace(right, address=cast.stranger)
         yield Call("the same from a stranger's address: the packet filter refuses", _curl(foreign, shown))
+
+
+def _own_call(stack: Stack, player: Player, cast: World) -> Probe:
+    inbound = next(i for p in stack.partners for i in p.inbound if i.host == player.host)
+    return next(iter(inward.own_calls(stack, inbound, player, cast.stranger))).probe
 
 
 def _curl(probe: Probe, shown: list[str]) -> str:
@@ -125,12 +132,6 @@ def _outward(scenario: Scenario) -> Call:
     method = f"-X {probe.method} " if probe.method != "GET" else ""
     line = f"$D/in {probe.source.replace('/', '.')} curl -sS {method}http://{probe.host}:{probe.port}{probe.path}"
     return Call(f"{scenario.about} by the egress gateway, with our client certificate", line)
-
-
-def somebody(folder: Path) -> str:
-    """A partner to name in an example; the first that calls us in HTTP."""
-    documents = _documents(folder)
-    return next((p.partner for p in players(documents, world(documents)) if not p.raw), "PARTNER")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import yaml
 
+from lab import home
 from lab.charts import folder_of, rendered
 from lab.cluster import Applied, Cluster
 from lab.tools import Tools
@@ -52,8 +52,8 @@ class Finding:
 def offline(tools: Tools, documents: Sequence[Document]) -> list[Finding]:
     """What istioctl says about the objects as files."""
     istio = [d for d in documents if d["apiVersion"].partition("/")[0] in ISTIO]
-    with TemporaryDirectory() as folder:
-        mine, all_of_them = Path(folder) / "istio.yaml", Path(folder) / "all.yaml"
+    with home.temporary() as folder:
+        mine, all_of_them = folder / "istio.yaml", folder / "all.yaml"
         mine.write_text(yaml.safe_dump_all(istio, sort_keys=False))
         all_of_them.write_text(yaml.safe_dump_all([dict(d) for d in documents], sort_keys=False))
         return [_validated(tools, mine, len(istio)), _analyzed(tools, all_of_them, len(documents))]

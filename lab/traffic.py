@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import inside, inward, outward
+from lab import inside, inward, outward, protocols
 from lab.control import Lab
 from lab.inside import Balancer
 from lab.players import players
@@ -27,6 +27,7 @@ def scenarios(stack: Stack, documents: Iterable[Document]) -> list[Scenario]:
     found += inside.web(stack, balancers(listed, cast), cast.stranger)
     found += outward.scenarios(stack, cast.remotes)
     found += inside.callers(stack, _without_sidecar(cast))
+    found += list(protocols.scenarios(stack, found))
     found += outward.closed(stack, next(iter(cast.balancers.values()), cast.stranger))
     return found
 

@@ -1,12 +1,11 @@
 """The whole judgement of a stack: what `lab test` runs, tier by tier, as one list of findings."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lab import LabError, netns, tiers, traffic
+from lab import LabError, home, netns, tiers, traffic
 from lab import stack as stacks
 from lab.cluster import Cluster
 from lab.edited import Edits
@@ -55,9 +54,9 @@ def _without_proxies(
         found += tiers.offline(kit, objects)
     if not {"validate", "apply"} & set(wanted):
         return found
-    report(f"tier{'s 1 and 2' if len(wanted) > 1 else ''}: starting an API server with istiod's webhook")
-    folder = tempfile.TemporaryDirectory(prefix="partner-mesh-lab-")
-    with folder as name, Cluster(kit, Path(name), documents=objects) as cluster:
+    named = " and ".join(str(number) for number, each in enumerate(TIERS[:2], 1) if each in wanted)
+    report(f"tier{'s' if len(wanted) > 1 else ''} {named}: starting an API server with istiod's webhook")
+    with home.temporary() as folder, Cluster(kit, folder, documents=objects) as cluster:
         if "validate" in wanted:
             found += tiers.charts(kit, compiled.charts, cluster)
         if "apply" in wanted:

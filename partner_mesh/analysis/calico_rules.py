@@ -5,25 +5,18 @@ namespace unless `namespaceSelector` says otherwise; `all()` there means every n
 no namespace. A selector finds workloads and network sets; bare addresses are found by `nets`, or by no selector at all.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from partner_mesh.analysis.calico_labels import Labelled, nets_of
 from partner_mesh.analysis.calico_selectors import calico_selector
 from partner_mesh.analysis.layers import Addresses
 from partner_mesh.analysis.policies import NamedPort, Ports
-from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.selectors import LabelIndex, Mask, mask_of, positions
+from partner_mesh.analysis.selectors import Mask, mask_of
 from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
-from partner_mesh.analysis.topology import World
-from partner_mesh.analysis.universe import Universe, union
 from partner_mesh.analysis.written import items
 from partner_mesh.model.record import dataclass
 
-GROUPS: Final = ("projectcalico.org", "crd.projectcalico.org")
-NAMESPACE_LABEL: Final = "projectcalico.org/namespace"
-_NAME_LABEL: Final = "projectcalico.org/name"
-_ACCOUNT_LABEL: Final = "projectcalico.org/serviceaccount"
 _NUMBERS: Final = {6: "TCP", 17: "UDP", 132: "SCTP"}
 _OTHERS: Final = ("ICMP", "ICMPV6", "UDPLITE")
 _ENTITY_FIELDS: Final = frozenset({
@@ -34,16 +27,6 @@ UNKNOWN_CONTROLLER: Final = "the ingress controller's labels and namespace are n
 UNKNOWN_ADDRESS: Final = "the addresses of pods are not known"
 
 
-def of_kind(world: World, kind: str) -> list[Resource]:
-    """Calico's objects of a kind: through its API server or as the custom resources beneath."""
-    return [each for group in GROUPS for each in world.of(group, kind)]
-
-
-def nets_of(values: Any) -> AddressSet:
-    """The addresses of a list of nets. Raises ValueError for what is none."""
-    return AddressSet.union(AddressSet.of(str(each)) for each in values or ())
-
-
 @dataclass(frozen=True, slots=True)
 class Meant:
     """Whom one side of a rule means for certain, and whom perhaps, with the reason."""
@@ -51,94 +34,6 @@ class Meant:
     certain: Mask
     perhaps: Mask = 0
     reasons: tuple[str, ...] = ()
-
-
-class Labelled:
-    """Everything that a Calico selector can find: workloads by position, then network sets."""
-
-    def __init__(self, universe: Universe) -> None:
-        self.universe = universe
-        self.sets = [*of_kind(universe.world, "NetworkSet"), *of_kind(universe.world, "GlobalNetworkSet")]
-        self._size = len(universe.endpoints)
-        self._pods: Mask = (1 << self._size) - 1
-
-    @cached_property
-    def labels(self) -> LabelIndex:
-        """Labels as Calico sees them: with namespace, orchestrator and service account."""
-        found: list[Mapping[str, str]] = [
-            {
-                **pods.labels,
-                NAMESPACE_LABEL: pods.namespace,
-                "projectcalico.org/orchestrator": "k8s",
-                _ACCOUNT_LABEL: pods.service_account,
-            }
-            if pods
-            else {}
-            for pods in self.universe.pods
-        ]
-        found += [
-            {**each.labels, NAMESPACE_LABEL: each.namespace} if each.namespace else each.labels for each in self.sets
-        ]
-        return LabelIndex(found)
-
-    @cached_property
-    def namespaces(self) -> LabelIndex:
-        """The labels of each one's namespace."""
-        known = self.universe.world.namespaces
-        names = [pods.namespace if pods else "" for pods in self.universe.pods] + [each.namespace for each in self.sets]
-        return LabelIndex(
-            [{**known.get(name, {}), _NAME_LABEL: name, NAMESPACE_LABEL: name} if name else {} for name in names]
-        )
-
-    @cached_property
-    def accounts(self) -> LabelIndex:
-        """The labels of each workload's ServiceAccount."""
-        known = {(each.namespace, each.name): each.labels for each in self.universe.world.of("", "ServiceAccount")}
-        return LabelIndex([
-            {**known.get((pods.namespace, pods.service_account), {}), _NAME_LABEL: pods.service_account} if pods else {}
-            for pods in self.universe.pods
-        ])  # fmt: skip
-
-    @cached_property
-    def everything(self) -> Mask:
-        """Every workload and every network set."""
-        return self.universe.workloads | (((1 << len(self.sets)) - 1) << self._size)
-
-    def in_namespace(self, selector: str) -> Mask:
-        """Who is in a namespace that is selected."""
-        if selector.replace(" ", "") == "global()":
-            return self.everything & ~self.namespaced
-        return self.everything & self.namespaced & calico_selector(selector).mask(self.namespaces)
-
-    @cached_property
-    def namespaced(self) -> Mask:
-        """Who is in a namespace at all."""
-        return union(self.labels.values(NAMESPACE_LABEL).values())
-
-    def of_namespace(self, name: str) -> Mask:
-        """Who is in one namespace."""
-        return self.labels.values(NAMESPACE_LABEL).get(name, 0)
-
-    def selected(self, selector: str) -> Mask:
-        """Who is selected by labels."""
-        return self.everything & calico_selector(selector).mask(self.labels)
-
-    def of_account(self, names: Sequence[str], selector: str) -> Mask:
-        """Workloads that run under one of these service accounts."""
-        found = self.universe.workloads
-        if selector:
-            found &= calico_selector(selector).mask(self.accounts)
-        if names:
-            known = self.labels.values(_ACCOUNT_LABEL)
-            found &= union(known.get(str(name), 0) for name in names)
-        return found
-
-    def endpoints(self, mask: Mask) -> Mask:
-        """A mask over workloads and network sets as a mask over endpoints: a set is its addresses."""
-        found = mask & self._pods
-        for number in positions(mask >> self._size):
-            found |= self.universe.inside(nets_of(self.sets[number].spec.get("nets")))
-        return found
 
 
 class EntityReader:
@@ -153,12 +48,13 @@ class EntityReader:
         """Whom an EntityRule means, ports aside."""
         unknown = tuple(f"unknown field {key}" for key in entity if key not in _ENTITY_FIELDS)
         certain, perhaps, reasons = self._selected(entity)
-        if entity.get("nets"):
-            inside = self._covering(nets_of(entity["nets"]))
-            certain, perhaps = certain & inside, perhaps & inside
-        if entity.get("notNets"):
-            inside = self._covering(nets_of(entity["notNets"]))
-            certain, perhaps = certain & ~inside, perhaps & ~inside
+        for key in ("nets", "notNets"):
+            if entity.get(key):
+                inside, maybe = self._covering(nets_of(entity[key]))
+                within = inside if key == "nets" else self.universe.everybody & ~inside & ~maybe
+                perhaps = (certain & maybe) | (perhaps & (within | maybe))
+                certain &= within
+                reasons = (*reasons, UNKNOWN_ADDRESS) if perhaps & maybe else reasons
         if unknown:
             certain, perhaps, reasons = 0, certain | perhaps, (*reasons, *unknown)
         return Meant(certain, perhaps & ~certain, reasons if perhaps & ~certain else ())
@@ -193,12 +89,15 @@ class EntityReader:
             return certain | perhaps, 0, ()
         return certain & ~perhaps, perhaps, (UNKNOWN_CONTROLLER,)
 
-    def _covering(self, addresses: AddressSet) -> Mask:
-        """Who lies in these addresses: workloads too where they are all of IPv4, for then no address is needed."""
-        inside = self.universe.inside(addresses)
+    def _covering(self, addresses: AddressSet) -> tuple[Mask, Mask]:
+        """Who lies in these addresses, and who perhaps does. A workload of which nothing says its address is inside of
+        all of IPv4 only: what a policy names by its block is taken to be outside the cluster.
+        """
+        placed = self.labelled.placed(addresses)
+        inside = (self.universe.inside(addresses) & ~self.universe.workloads) | placed.inside
         if not AddressSet.V4 - addresses:
-            inside |= self.universe.workloads | self.universe.controllers
-        return inside
+            inside |= self.universe.controllers
+        return inside, placed.perhaps
 
     def services(self, entity: Mapping[str, Any]) -> list[tuple[Mask, PortSet]] | None:
         """What a `services` match leads to: workloads and ports; None where the objects do not say."""

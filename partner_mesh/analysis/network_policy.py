@@ -78,7 +78,7 @@ def _policy(resource: Resource, universe: Universe, notes: list[Note]) -> Policy
     read = _Reader(resource, universe, notes)
     return Policy(
         resource,
-        (ORDER, f"{resource.namespace}/{resource.name}"),
+        (ORDER, f"{resource.name}/{resource.namespace}/KubernetesNetworkPolicy"),  # Calico's tie-break
         subjects,
         read.rules("ingress") if "Ingress" in directions else None,
         read.rules("egress") if "Egress" in directions else None,

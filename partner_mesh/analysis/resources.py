@@ -4,16 +4,12 @@ Other people's repositories hold odd things. What is no Kubernetes object is pas
 cannot be read becomes a note with file and line, never a traceback, and spoils nothing else in its file.
 """
 
-import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from partner_mesh.analysis.yaml_nodes import DEEPEST, HostileYamlError, weighed
+from partner_mesh.analysis.yaml_documents import Place, Unreadable, documents
 from partner_mesh.model.record import dataclass, field
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -23,8 +19,10 @@ CLUSTER_SCOPED: Final = frozenset({
     "StorageClass", "IngressClass", "GatewayClass", "PriorityClass", "RuntimeClass", "APIService",
     "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding", "GlobalNetworkPolicy", "GlobalNetworkSet", "Tier", "HostEndpoint", "IPPool",
-    "FelixConfiguration", "Installation", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy",
-    "SecurityGroup", "ClusterUserDefinedNetwork", "Unread",
+    "FelixConfiguration", "Profile", "BGPConfiguration", "BGPPeer", "ClusterInformation",
+    "KubeControllersConfiguration", "StagedGlobalNetworkPolicy", "Installation",
+    "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy", "SecurityGroup",
+    "ClusterUserDefinedNetwork", "Unread",
 })  # fmt: skip
 DEFAULT_NAMESPACE: Final = "default"
 # Kinds that Kubernetes itself has, with the groups where it has (or had) them; the first is today's. Hand-written files
@@ -38,7 +36,7 @@ _BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("UserDefinedNetwork", "ClusterUserDefinedNetwork"), ("k8s.ovn.org",)),
 }
 BUILT_IN_GROUPS: Final = frozenset({"", "apps", "batch", "extensions", "networking.k8s.io", "nmstate.io", "policy"})
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_HELM: Final = "a Helm template: skipped; render the chart first (helm template)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +115,10 @@ class UnreadableError(ValueError):
 
 def of_documents(documents: Iterable[Mapping[str, Any]], file: str = "") -> Loaded:
     """Objects from plain mappings, as from a compiled stack. A `List` is opened."""
-    resources: list[Resource] = []
-    notes: list[Note] = []
+    reading = _Reading()
     for document in documents:
-        _take(document, Source(file), None, resources, notes)
-    return Loaded(tuple(resources), tuple(notes))
+        reading.take(document, Source(file))
+    return Loaded(tuple(reading.resources), tuple(reading.notes))
 
 
 def load(path: str | os.PathLike[str]) -> Loaded:
@@ -132,18 +129,17 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     root = Path(path)
     if not root.exists():
         raise FileNotFoundError(f"{root}: no such file or folder")
-    resources: list[Resource] = []
-    notes: list[Note] = []
-    for file in [root] if root.is_file() else sorted(_files(root, notes)):
+    reading = _Reading()
+    for file in [root] if root.is_file() else sorted(_files(root, reading.notes)):
         shown = str(file) if file == root else str(file.relative_to(root))
-        text = _content(file, shown, notes)
+        text = _content(file, shown, reading.notes)
         if text is None:
             continue
         if "{{" in text and _in_chart(file, root):
-            notes.append(Note(Source(shown), "a Helm template: skipped; render the chart first (helm template)"))
+            reading.notes.append(Note(Source(shown), _HELM))
             continue
-        _read(text, shown, resources, notes)
-    return Loaded(tuple(resources), tuple(notes))
+        reading.text(text, shown)
+    return Loaded(tuple(reading.resources), tuple(reading.notes))
 
 
 def _content(file: Path, shown: str, notes: list[Note]) -> str | None:
@@ -180,151 +176,72 @@ def _in_chart(file: Path, root: Path) -> bool:
     )
 
 
-class _KubernetesLoader(_Loader):  # type: ignore[misc, valid-type]  # the C loader exists only where libyaml does
-    """YAML as Kubernetes reads it: dates, `=` and base-60 numbers are strings.
+class _Reading:
+    """What the documents of one or more texts hold."""
 
-    libyaml's composer calls itself for each level and ends the process when the stack does, so levels are counted.
-    """
+    def __init__(self) -> None:
+        self.resources: list[Resource] = []
+        self.notes: list[Note] = []
 
-    depth = 0
+    def text(self, text: str, file: str) -> None:
+        """Takes every document of a file."""
+        for document in documents(text):
+            source = Source(file, document.line)
+            if isinstance(document, Unreadable):
+                problem = _HELM if document.template else f"not readable as YAML: {document.problem}"
+                self.notes.append(Note(source, problem))
+                continue
+            for key, line in document.doubled:
+                self.notes.append(Note(Source(file, line), f"{key} is written twice: the last counts"))
+            self.take(document.content, source, document.place)
 
-    def descend_resolver(self, *_: Any) -> None:
-        """Called on the way into each node; nobody here resolves tags by their path."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise HostileYamlError(f"nested deeper than {DEEPEST} levels")
-
-    def ascend_resolver(self) -> None:
-        """Called on the way out."""
-        self.depth -= 1
-
-
-def _text(loader: Any, node: Any) -> str:
-    return str(loader.construct_scalar(node))
-
-
-def _integer(loader: Any, node: Any) -> Any:
-    return _text(loader, node) if ":" in node.value else loader.construct_yaml_int(node)
-
-
-def _float(loader: Any, node: Any) -> Any:
-    return _text(loader, node) if ":" in node.value else loader.construct_yaml_float(node)
-
-
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:value", _text)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:int", _integer)
-_KubernetesLoader.add_constructor("tag:yaml.org,2002:float", _float)
-
-
-_UNREADABLE: Final = (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError)
-
-
-def _read(text: str, file: str, resources: list[Resource], notes: list[Note]) -> None:
-    """Every document of a text; if the whole cannot be parsed, each document by itself."""
-    found: list[tuple[Any, Any, list[tuple[str, int]], int]] = []
-    try:
-        found = [(*each, 0) for each in _parsed(text)]
-    except _UNREADABLE as error:
-        chunks = list(_chunks(text))
-        if len(chunks) <= 1:
-            try:  # a tab is white space in JSON, and none in YAML
-                _take(json.loads(text), Source(file, 1), None, resources, notes)
-            except (ValueError, RecursionError):
-                notes.append(_broken(text, file, error, 0))
+    def take(self, document: Any, source: Source, place: Place | None = None) -> None:
+        """Takes the objects of one document, with what is known of where it stands."""
+        if isinstance(document, list):  # as calicoctl writes several lists
+            self._each(document, source, place)
+        if not isinstance(document, Mapping):
             return
-        for line, chunk in chunks:
-            try:
-                found += [(*each, line) for each in _parsed(chunk)]
-            except _UNREADABLE as inner:
-                notes.append(_broken(chunk, file, inner, line))
-    for data, node, doubled, offset in found:
-        for key, line in doubled:
-            notes.append(Note(Source(file, line + offset + 1), f"{key} is written twice: the last counts"))
-        _take(data, Source(file, node.start_mark.line + offset + 1), (node, offset), resources, notes)
+        kind, api_version = document.get("kind"), document.get("apiVersion")
+        if not isinstance(kind, str) or not isinstance(api_version, str) or not kind:
+            if isinstance(kind, str) and kind and isinstance(document.get("metadata"), Mapping):
+                self.notes.append(Note(source, f"{kind} without apiVersion: skipped; say which API it is of"))
+            return
+        api_version = self._meant(api_version, kind, source)
+        if kind.endswith("List") and "items" in document:
+            self._list(document["items"], (kind, api_version), source, place)
+            return
+        try:
+            self.resources.append(_resource(document, api_version, kind, source))
+        except UnreadableError as error:
+            self.notes.append(Note(source, str(error)))
 
+    def _list(self, items: Any, of: tuple[str, str], source: Source, place: Place | None) -> None:
+        kind, api_version = of
+        if not isinstance(items, list):
+            if items is not None:
+                text = f"{kind}: items must be a list, not {type(items).__name__}: skipped"
+                self.notes.append(Note(source, text))
+            return
+        if kind != "List":  # a PodList's items may leave out what they are
+            usual = {"kind": kind.removesuffix("List"), "apiVersion": api_version}
+            items = [{**usual, **each} if isinstance(each, Mapping) else each for each in items]
+        self._each(items, source, place.below("items") if place is not None else None)
 
-def _parsed(text: str) -> Iterator[tuple[Any, Any, list[tuple[str, int]]]]:
-    """(content, node, keys that are written twice) of each document."""
-    loader = _KubernetesLoader(text)
-    try:
-        while loader.check_node():
-            node = loader.get_node()
-            doubled = weighed(node)
-            yield loader.construct_document(node), node, doubled
-    finally:
-        loader.dispose()
+    def _each(self, items: list[Any], source: Source, place: Place | None) -> None:
+        places = place.elements() if place is not None else []
+        for index, item in enumerate(items):
+            at = places[index] if index < len(places) else None
+            self.take(item, source if at is None else Source(source.file, at.line), at)
 
-
-def _chunks(text: str) -> Iterator[tuple[int, str]]:
-    """(lines before it, text) of each document."""
-    line = 0
-    for chunk in re.split(r"(?m)^(?=---(?:\s|$))", text):
-        if chunk.strip():
-            yield line, chunk
-        line += chunk.count("\n")
-
-
-def _broken(text: str, file: str, error: Exception, offset: int) -> Note:
-    mark = getattr(error, "problem_mark", None)
-    source = Source(file, (mark.line if mark else 0) + offset + 1)
-    if "{{" in text:
-        return Note(source, "a Helm template: skipped; render the chart first (helm template)")
-    problem = " ".join(str(getattr(error, "problem", None) or str(error) or type(error).__name__).split())
-    return Note(source, f"not readable as YAML: {problem}")
-
-
-def _take(
-    document: Any,
-    source: Source,
-    place: tuple[Any, int] | None,
-    resources: list[Resource],
-    notes: list[Note],
-) -> None:
-    """The objects of one document; `place` is its node and the lines before the node's text."""
-    if not isinstance(document, (dict, Mapping)):
-        return
-    kind, api_version = document.get("kind"), document.get("apiVersion")
-    if not isinstance(kind, str) or not isinstance(api_version, str) or not kind:
-        if isinstance(kind, str) and kind and isinstance(document.get("metadata"), Mapping):
-            notes.append(Note(source, f"{kind} without apiVersion: skipped; say which API it is of"))
-        return
-    api_version = _meant(api_version, kind, source, notes)
-    items = document.get("items")
-    if kind.endswith("List") and (isinstance(items, list) or "items" in document):
-        places = _item_nodes(place)
-        if not isinstance(items, list) and items is not None:
-            notes.append(Note(source, f"{kind}: items must be a list, not {type(items).__name__}: skipped"))
-        for index, item in enumerate(items if isinstance(items, list) else ()):
-            if isinstance(item, Mapping) and kind != "List":  # a PodList's items may leave out what they are
-                item = {"kind": kind.removesuffix("List"), "apiVersion": api_version, **item}  # noqa: PLW2901
-            node = places[index] if index < len(places) else None
-            at = Source(source.file, node.start_mark.line + place[1] + 1) if node is not None and place else source
-            _take(item, at, (node, place[1]) if node is not None and place else None, resources, notes)
-        return
-    try:
-        resources.append(_resource(document, api_version, kind, source))
-    except UnreadableError as error:
-        notes.append(Note(source, str(error)))
-
-
-def _meant(api_version: str, kind: str, source: Source, notes: list[Note]) -> str:
-    """The apiVersion, or the one that is meant where Kubernetes has the kind in another group of its own."""
-    group, known = api_version.rpartition("/")[0], _BUILT_IN.get(kind)
-    if known is None or group in known or group not in BUILT_IN_GROUPS:
-        return api_version
-    meant = f"{known[0]}/v1".lstrip("/")
-    notes.append(Note(source, f"there is no {kind} in {api_version}: read as {meant}; the API server refuses it"))
-    return meant
-
-
-def _item_nodes(place: tuple[Any, int] | None) -> list[Any]:
-    if place is None or not isinstance(place[0], yaml.MappingNode):
-        return []
-    for key, value in place[0].value:
-        if key.value == "items" and isinstance(value, yaml.SequenceNode):
-            return list(value.value)
-    return []
+    def _meant(self, api_version: str, kind: str, source: Source) -> str:
+        """The apiVersion, or the one that is meant where Kubernetes has the kind in another group of its own."""
+        group, known = api_version.rpartition("/")[0], _BUILT_IN.get(kind)
+        if known is None or group in known or group not in BUILT_IN_GROUPS:
+            return api_version
+        meant = f"{known[0]}/v1".lstrip("/")
+        text = f"there is no {kind} in {api_version}: read as {meant}; the API server refuses it"
+        self.notes.append(Note(source, text))
+        return meant
 
 
 def _resource(document: Mapping[str, Any], api_version: str, kind: str, source: Source) -> Resource:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+from partner_mesh.analysis import calico_endpoints
 from partner_mesh.analysis.layers import Workload
 from partner_mesh.analysis.resources import BUILT_IN_GROUPS, Loaded, Note, Resource, string_map
 from partner_mesh.analysis.services import Service, ServicePort, ingress_services, service_of
@@ -243,9 +244,11 @@ class World:
     def _running(self, templated: Mapping[Workload, Pods]) -> Iterator[Pods]:
         """Bare Pods, and Pods whose owner was not read: one endpoint for an owner's Pods of the same labels."""
         groups: dict[tuple[str, str, str], dict[tuple[tuple[str, str], ...], list[Resource]]] = {}
-        for pod in self.of("", "Pod"):
-            owner = _owner(pod) or ("Pod", pod.name)
-            if self._folded(owner, pod.namespace, templated):
+        read = self.of("", "Pod")
+        endpoints = [each for group in calico_endpoints.GROUPS for each in self.of(group, "WorkloadEndpoint")]
+        for pod in (*read, *calico_endpoints.pods_of(endpoints, read)):
+            owner = _owner(pod) or (pod.kind, pod.name)
+            if self._folded(owner, pod.namespace, templated) or _made_from(pod, templated):
                 continue
             labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k not in _REPLICA_LABELS))
             groups.setdefault((owner[0], pod.namespace, owner[1]), {}).setdefault(labels, []).append(pod)
@@ -316,6 +319,17 @@ def _owner(resource: Resource) -> tuple[str, str] | None:
         return None
     chosen = next((each for each in found if each.get("controller") is True), found[0])
     return str(chosen.get("kind") or "Pod"), str(chosen["name"])
+
+
+def _made_from(pod: Resource, templated: Mapping[Workload, Pods]) -> bool:
+    """Whether a Pod of which only Calico tells is a replica of a template, by its name and labels."""
+    return bool(pod.body.get("endpoint")) and any(
+        owner.namespace == pod.namespace
+        and pod.name.startswith(f"{owner.name}-")
+        and pods.labels
+        and pods.labels.items() <= pod.labels.items()
+        for owner, pods in templated.items()
+    )
 
 
 def _container_ports(spec: Mapping[str, Any]) -> Iterator[ContainerPort]:

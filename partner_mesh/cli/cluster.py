@@ -20,11 +20,11 @@ KINDS: Final[Mapping[str, frozenset[str]]] = {
     }),
     "projectcalico.org": frozenset({
         "NetworkPolicy", "GlobalNetworkPolicy", "NetworkSet", "GlobalNetworkSet", "Tier", "StagedNetworkPolicy",
-        "StagedGlobalNetworkPolicy",
+        "StagedGlobalNetworkPolicy", "HostEndpoint",
     }),
     "crd.projectcalico.org": frozenset({
         "NetworkPolicy", "GlobalNetworkPolicy", "NetworkSet", "GlobalNetworkSet", "Tier", "StagedNetworkPolicy",
-        "StagedGlobalNetworkPolicy",
+        "StagedGlobalNetworkPolicy", "HostEndpoint",
     }),
     "networking.istio.io": frozenset({
         "Gateway", "VirtualService", "DestinationRule", "ServiceEntry", "Sidecar", "EnvoyFilter", "WorkloadEntry",

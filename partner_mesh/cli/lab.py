@@ -74,12 +74,12 @@ def up(stack: StackName = "dev", objects: Edited = None, config_dir: ConfigDir =
         if stack in home.running():
             typer.echo(f"the lab of {stack} is running already; stop it with: partner-mesh lab down", err=True)
         else:
-            standing.start(config, home.folder(stack), progress, objects)
+            hold = home.Hold.of_stack(stack)
+            standing.start(config, hold.folder, progress, objects)
+            hold.release()
         for call in standing.calls(config, home.folder(stack)):
             typer.echo(f"\n# {call.note}\n{call.line}")
-        typer.echo("\n# ask, and hear which object decides; then stop it")
-        typer.echo(f"partner-mesh lab request --partner {standing.somebody(home.folder(stack))} GET /")
-        typer.echo(f"partner-mesh lab down --stack {stack}")
+        typer.echo(f"\n# stop it\npartner-mesh lab down --stack {stack}")
 
 
 @lab.command()

@@ -3,6 +3,7 @@
 import errno
 import json
 import signal
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -62,7 +63,10 @@ def faults() -> Iterator[None]:
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        typer.echo(f"the lab has no room for its files: {error}; make room, or set TMPDIR", err=True)
+        where = error.filename or tempfile.gettempdir()
+        typer.echo(
+            f"the lab has no room for its files in {where}: {error.strerror}; set TMPDIR, or make room", err=True
+        )
         raise typer.Exit(2) from None
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in OURS:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.resources import files
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -43,18 +44,28 @@ def onboard(  # noqa: PLR0917 - typer's flags are its parameters
     caller: Annotated[list[str] | None, typer.Option(help="Application of ours that calls it; repeat.")] = None,
     path: Annotated[list[str] | None, typer.Option(help="Path that we call; repeat. Every path when left out.")] = None,
     certificate: Annotated[str | None, typer.Option(help="Secret's name of our client certificate.")] = None,
+    test_window: Annotated[str | None, typer.Option(help="When both sides try it; for the sheet.")] = None,
     addresses: Annotated[list[str] | None, typer.Option(help="Our NAT addresses, for the sheet; repeat.")] = None,
     sheets: Annotated[Path | None, typer.Option(help="Folder for the hand-over sheet (Markdown and HTML).")] = None,
+    sheet_only: Annotated[  # noqa: FBT002  # a flag of the command
+        bool, typer.Option("--sheet-only", help="The partner's file is there: write its sheet, nothing else.")
+    ] = False,
     config_dir: ConfigDir = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,  # noqa: FBT002
 ) -> None:
     """Make a partner's file and the sheet to hand over. Asks for what no flag gives, on a terminal."""
     config = read(stack, config_dir)
-    answers = _Answers(config, interactive=sys.stdin.isatty())
+    ours = tuple(_address(text) for text in addresses or ())
+    answers = _Answers(interactive=sys.stdin.isatty())
+    if sheet_only:
+        _hand_over(config, answers.text("Partner's name", name, "--name"), ours, sheets or Path())
+        return
     document: dict[str, Any] = {
         "name": answers.text("Partner's name", name, "--name"),
         "owner": answers.text("Owner's e-mail address", owner, "--owner"),
     }
+    if test_window:
+        document["testWindow"] = test_window
     if answers.wants("Does it call us?", inbound_host, client_ca, client_name, source, route):
         document["inbound"] = {
             "host": answers.text("Our host that it calls", inbound_host, "--inbound-host"),
@@ -77,20 +88,48 @@ def onboard(  # noqa: PLR0917 - typer's flags are its parameters
         raise Refusal(f"{target} is there already; --force replaces it")
     text = _SCHEMA + dump(document)
     partner, whole = tried(stack, config_dir, target, text)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {target}")
+    _written(target, text)
     if sheets is not None:
-        made = sheet(whole, partner, tuple(addresses or ()))
-        for written in write_sheets(made, sheets):
-            typer.echo(f"wrote {written}")
+        _hand_over(whole, partner.name, ours, sheets)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_network(text) if "/" in text else ip_address(text))
+    except ValueError as error:
+        raise Refusal(f"--addresses {text!r} is no address: {error}; they are in `pulumi stack output`") from None
+
+
+def _hand_over(config: Stack, name: str, ours: tuple[str, ...], folder: Path) -> None:
+    """The sheet of a partner that the configuration has, as Markdown and as HTML."""
+    partner = next((each for each in config.partners if each.name == name), None)
+    if partner is None:
+        known = ", ".join(each.name for each in config.partners) or "none"
+        raise Refusal(f"there is no partner {name!r}; there are: {known}")
+    made = sheet(config, partner, ours)
+    for kind in _SHEETS:
+        _written(folder / f"{name}.{kind}", rendered(made, kind))
+    if made.outgoing and not ours:
+        typer.echo(
+            "the sheet does not say where our calls come from: give --addresses, which `pulumi stack output "
+            "natAddresses` shows after the first deployment",
+            err=True,
+        )
+
+
+def _written(target: Path, text: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refusal(f"{target} cannot be written: {error.strerror}") from None
+    typer.echo(f"wrote {target}")
 
 
 class _Answers:
     """Flags first; on a terminal, questions for the rest; otherwise the missing flag by name."""
 
-    def __init__(self, config: Stack, *, interactive: bool) -> None:
-        self.config = config
+    def __init__(self, *, interactive: bool) -> None:
         self.interactive = interactive
 
     def text(self, question: str, given: str | None, flag: str) -> str:
@@ -177,15 +216,9 @@ def tried(stack: str, config_dir: Path, target: Path, text: str) -> tuple[Partne
     return next(partner for partner in whole.partners if partner.name == target.stem), whole
 
 
-def write_sheets(made: Sheet, folder: Path) -> tuple[Path, ...]:
-    """The sheet as Markdown and as HTML."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for kind in _SHEETS:
-        target = folder / f"{made.partner}.{kind}"
-        target.write_text(rendered(made, kind), encoding="utf-8")
-        written.append(target)
-    return tuple(written)
+def _cell(text: str) -> str:
+    """Text in a cell of a Markdown table: one line, no column's edge, no markup of HTML."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def rendered(made: Sheet, kind: str) -> str:
@@ -196,6 +229,7 @@ def rendered(made: Sheet, kind: str) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["cell"] = _cell
     template = files("partner_mesh.cli") / "templates" / f"handover.{kind}.j2"
     context: Mapping[str, Any] = {"sheet": made}
     return environment.from_string(template.read_text(encoding="utf-8")).render(context)

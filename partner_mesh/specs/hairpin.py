@@ -6,6 +6,7 @@ themselves. Everything is made by the compiler that makes the real thing, under 
 beside it: applying these objects changes none, deleting them leaves none.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -106,8 +107,9 @@ def script(loop: Loop) -> str:
     lines = ["bad=0"]
     for route in loop.inbound.routes:
         path = _sample(route.path or "/")
-        headers = "".join(f" -H '{name}: {value}'" for name, value in route.headers.items())
-        call = f"-X {(route.methods or ('GET',))[0]}{headers} http://{loop.inbound.host}{path}"
+        headers = [part for name, value in route.headers.items() for part in ("-H", f"{name}: {value}")]
+        method = (route.methods or ("GET",))[0]
+        call = shlex.join(["-X", method, *headers, f"http://{loop.inbound.host}{path}"])
         lines.append(
             _line("must not be refused (403, 404, 503)", call, "403|404|503|000) bad=1; echo '  FAILED' ;; *) ;;")
         )

@@ -167,9 +167,6 @@ def test_addresses_are_told_apart_only_where_something_names_them() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"applyOnForward": True, "ingress": [{"action": "Deny"}]},
-        {"doNotTrack": True, "ingress": [{"action": "Deny"}]},
-        {"preDNAT": True, "ingress": [{"action": "Deny"}]},
         {"surprise": 1, "ingress": [{"action": "Deny"}]},
         {"ingress": [{"action": "Deny", "http": {"methods": ["GET"]}}, {"action": "Allow"}]},
         {"ingress": [{"action": "Deny", "source": {"ports": [53]}, "protocol": "UDP"}, {"action": "Allow"}]},

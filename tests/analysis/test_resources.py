@@ -31,6 +31,16 @@ def test_items_of_a_typed_list_may_leave_out_what_they_are(tmp_path: Path) -> No
     assert (pod.kind, pod.api_version, pod.name) == ("Pod", "v1", "p")
 
 
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_file_may_be_a_list_of_objects_and_of_lists(tmp_path: Path, suffix: str) -> None:
+    text = (
+        '[\n{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}},\n"text",\n'
+        '{"apiVersion": "v1", "kind": "PodList", "items": [\n{"metadata": {"name": "q"}}]}]'
+    )
+    (tmp_path / f"all.{suffix}").write_text(text)
+    assert [(r.title, r.source.line) for r in load(tmp_path).resources] == [("Pod default/p", 2), ("Pod default/q", 5)]
+
+
 def test_a_broken_document_is_a_note_and_spoils_no_other(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"{POD}---\nkind: [\n---\n{POD.replace('name: p', 'name: q')}")
     loaded = load(tmp_path)

@@ -26,7 +26,7 @@ STOCK = "outbound_.8080_._.stock.stock.svc.cluster.local"
 SHOP = ClientCertificate(MESH, ("spiffe://mesh.example.com/ns/shop/sa/shop",))
 RIGHT = Probe(
     "outside", "istio-eastwest/eastwest", 15443, "stock.stock", path="/v1/stock/7", address="10.2.0.20",
-    server_name=STOCK, certificate=SHOP, protocol="istio",
+    server_name=STOCK, certificate=SHOP, sidecar=True,
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_the_shop_of_the_other_cluster_reaches_what_it_may_ask_of_stock(north: L
         ({"server_name": "outbound_.8080_._.shop.shop.svc.cluster.local"}, CUT, None),  # nobody calls it
         ({"server_name": "stock.stock.svc.cluster.local"}, CUT, None),
         ({"server_name": None}, CUT, None),
-        ({"protocol": "http"}, CUT, None),  # without the mark of a sidecar
+        ({"sidecar": False}, CUT, None),  # without the mark of a sidecar
         ({"to": "stock/stock", "port": 8080}, ("filtered",), None),
         ({"address": "192.0.2.77"}, ("filtered",), None),
     ],

@@ -5,16 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import netns
+from lab import home, netns
 from lab.control import Lab
+from lab.tools import Tools
+from tests.lab import dev
 from tests.lab.test_data_plane import CALLBACK
 
 pytestmark = pytest.mark.lab
@@ -30,6 +33,13 @@ with Lab.start(json.loads(Path(sys.argv[1]).read_text()), directory=Path(sys.arg
     print("ready", flush=True)
     time.sleep(300)
 """
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A Unix socket's path is short, pytest's folders of long test names are not."""
+    with tempfile.TemporaryDirectory(prefix="ending-") as name:
+        yield Path(name)
 
 
 def until(holds: Callable[[], bool]) -> bool:
@@ -78,6 +88,83 @@ def test_a_lab_ends_with_whoever_started_it(
     assert starter.wait(SECONDS) != 0
     assert until(lambda: not left(folder)), left(folder)
     assert until(lambda: not folder.exists())
+
+
+COMMAND = [sys.executable, "-c", "from partner_mesh.cli.main import run; run()", "lab"]
+COMMANDS = {
+    "test validate": ["test", "dev", "--tier", "validate"], "test apply": ["test", "dev", "--tier", "apply"],
+    "test traffic": ["test", "dev", "--tier", "traffic"], "up": ["up", "dev"],
+    "load": ["load", "dev", "--case", "steady"],
+}  # fmt: skip
+
+
+def lab_command(arguments: list[str], temporary: Path) -> subprocess.Popen[bytes]:
+    where = ["--config-dir", str(dev.ROOT)] if "dev" in arguments else []
+    environment = {**os.environ, **netns.environment(), "TMPDIR": str(temporary)}
+    return subprocess.Popen(
+        [*COMMAND, *arguments, *where],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_command_leaves_no_process_and_the_next_lab_removes_its_files(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch, lab_tools: Tools, name: str
+) -> None:
+    del lab_tools  # only that they are built
+    with lab_command(COMMANDS[name], short_path) as started:
+        try:
+            sign = "lab.load" if name == "load" else "kube-apiserver"
+            assert until(lambda: any(sign in each for each in left(short_path))), name
+        finally:
+            started.send_signal(signal.SIGKILL)
+    assert until(lambda: not left(short_path)), left(short_path)
+    monkeypatch.setattr("tempfile.tempdir", str(short_path))
+    with home.temporary() as mine:
+        assert until(lambda: {each.name for each in mine.parent.iterdir()} <= {".lock", mine.name})
+
+
+def test_a_lab_that_keeps_running_and_is_killed_can_be_started_again(short_path: Path, lab_tools: Tools) -> None:
+    del lab_tools
+    folder = short_path / f"partner-mesh-lab-{os.getuid()}" / "dev"
+    for _ in range(2):
+        with lab_command(COMMANDS["up"], short_path) as started:
+            text = started.communicate()[0].decode()
+        assert started.returncode == 0, text
+        assert "proxies are ready" in text  # and not what was written before
+        os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+        assert until(lambda: not left(short_path)), left(short_path)
+        with lab_command(["status"], short_path) as asked:
+            text = asked.communicate()[0].decode()
+        assert (asked.returncode, "no lab is running" in text) == (2, True), text
+
+
+@pytest.mark.parametrize("name", ["test validate", "test apply", "test traffic", "up"])
+def test_a_disk_without_room_is_said_and_nothing_is_left(tmp_path: Path, lab_tools: Tools, name: str) -> None:
+    del lab_tools
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    mounted = f'mount -t tmpfs -o size=40m tmpfs {tmp_path} && "$@"; status=$?; du -sk {tmp_path}; exit $status'
+    command = [*COMMAND, *COMMANDS[name], "--config-dir", str(dev.ROOT)]
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", mounted, "sh", *command],
+        env={**os.environ, **netns.environment(), "TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert (done.returncode, "MiB are free, 96 are needed; set TMPDIR" in said) == (2, True), said
+    assert "Traceback" not in said
+    assert done.stdout.split()[-2:] == ["0", str(tmp_path)]
+
+
+def test_a_lab_that_ends_has_nothing_to_complain_of(fixture_documents: list[dict[str, Any]], tmp_path: Path) -> None:
+    if (reason := netns.refusal()) is not None:
+        pytest.skip(f"no data plane here: {reason}")
+    lab = Lab.start(fixture_documents, directory=tmp_path / "lab")
+    try:
+        assert lab.probe(CALLBACK).status == 200
+    finally:
+        lab.stop()
+    assert (tmp_path / "lab/daemon.log").read_text() == ""
 
 
 def test_two_labs_run_side_by_side_and_know_nothing_of_each_other(

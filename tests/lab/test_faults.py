@@ -82,6 +82,21 @@ FAULTS = {
         lambda s: [(r["from"][0]["source"].pop("requestPrincipals", 0), r.pop("when", 0)) for r in s["rules"]],
         "web token", "without a token",
     ),
+    "gRPC taken for HTTP/1.1": Fault(
+        "Service", "fraud", "fraud", lambda s: s["ports"][0].update(appProtocol="http"), "gRPC", "charging to fraud",
+    ),
+    "lines of TCP taken for HTTP": Fault(
+        "Service", "messaging", "messaging", lambda s: s["ports"][1].update(appProtocol="http"), "TCP", "northwind-sms",
+    ),
+    "an upgrade taken out on the way": Fault(
+        "VirtualService", "istio-partners", "initech-ledger-initech",
+        lambda s: [h.update(headers={"request": {"remove": ["upgrade"]}}) for h in s["http"]],
+        "WebSocket", "initech-ledger GET",
+    ),
+    "paths let out to WebSockets": Fault(
+        "AuthorizationPolicy", "istio-egress", "payline-api",
+        lambda s: [r.pop("to") for r in s["rules"]], "WebSocket refused", "api.payline.example/lab/other",
+    ),
 }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import pytest
 from lab import stack as stacks
 from lab import traffic
 from lab.fidelity import GROUPS
-from lab.judge import Judge, _fits, normalised
+from lab.judge import Judge
+from lab.membership import _fits, normalised
 from lab.players import players
 from lab.probe import ClientCertificate, Observation, Probe, Token
 from lab.world import world

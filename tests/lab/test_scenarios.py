@@ -2,12 +2,13 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import paths
+from lab import paths, protocols
 from lab.expect import Expect
 from lab.families import families
 from lab.pairwise import pairwise
@@ -20,9 +21,10 @@ from tests.lab import dev
 TEMPLATES = st.lists(st.sampled_from(["a", "b", "{*}"]), min_size=1, max_size=4).map(
     lambda parts: "/" + "/".join(parts)
 )
-SEEN = {"server": "a/b", "path": "/x", "headers": {"x-a": "1"}, "tls": {"clientNames": ["me"]}}
+SEEN = {"server": "a/b", "path": "/x", "version": "HTTP/1.1", "headers": {"x-a": "1"}, "tls": {"clientNames": ["me"]}}
 ANSWERED = Observation("answered", 200, SEEN)
 REFUSED = Observation("answered", 403)
+ENDED = replace(ANSWERED, headers={"grpc-status": "0"})
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,13 @@ REFUSED = Observation("answered", 403)
         (Expect(("a/b",), absent=("x-a",)), ANSWERED, True),
         (Expect(("a/b",), headers=(("x-a", "1"),)), ANSWERED, False),
         (Expect(("a/b",), headers=(("x-a", "2"),)), ANSWERED, True),
+        (Expect(("a/b",), version="HTTP/1.1"), ANSWERED, False),
+        (Expect(("a/b",), version="HTTP/2"), ANSWERED, True),
+        (Expect(("a/b",), text="x"), ANSWERED, True),
+        (Expect(("a/b",), returned=(("grpc-status", "0"),)), ANSWERED, True),
+        (Expect(("a/b",), returned=(("grpc-status", "0"),)), ENDED, False),
+        (Expect(("a/b",), instead=(403,)), REFUSED, False),
+        (Expect(("a/c",), instead=(200,)), ANSWERED, True),
     ],
 )
 def test_every_part_of_an_expectation_counts(expect: Expect, seen: Observation, differs: bool) -> None:
@@ -66,7 +75,7 @@ def test_every_route_every_outbound_entry_and_every_caller_is_asked() -> None:
 def test_what_is_expected_to_be_refused_differs_from_what_is_expected_to_work() -> None:
     for scenario in dev.scenarios():
         assert bool(scenario.expect.reached) is (
-            scenario.kind in {"inward", "outward", "alias", "web", "mesh callers", "mesh: right principal"}
+            scenario.kind in protocols.LET | {"mesh: right principal", "WebSocket", "gRPC", "TCP"}
         ), scenario
 
 

@@ -1,6 +1,5 @@
 """What `lab request` makes of a person's words, where labs live, what a comparison looks like on paper."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,10 +83,10 @@ def test_a_lab_that_does_not_run_is_not_found(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(LabError, match="no lab is running; start one with: partner-mesh lab up STACK"):
         home.the_one(None)
-    for name, pid in (("one", os.getpid()), ("two", os.getpid()), ("dead", 2**22 - 1)):
-        home.folder(name).mkdir()
-        (home.folder(name) / "control.sock").touch()
-        (home.folder(name) / "pid").write_text(str(pid))
+    holds = [home.Hold.of_stack(name) for name in ("one", "two", "dead")]
+    for hold in holds:
+        (hold.folder / "control.sock").touch()
+    holds.pop().release()
     assert home.running() == ["one", "two"]
     assert home.the_one("two").name == "two"
     with pytest.raises(LabError, match=r"several labs are running \(one, two\)"):

@@ -182,5 +182,5 @@ INVARIANTS: Final = (
     Invariant("PM034-client-names", Severity.WARNING, "Servers say whose certificates they expect", expected_names),
     Invariant("PM035-tls-origination", Severity.ERROR, "Connections leave the mesh in TLS", originated),
     Invariant("PM039-token-audience", Severity.WARNING, "Tokens are made out to those who take them", audiences),
-    Invariant("PM040-served-in-tls", Severity.ERROR, "Gateways are entered in TLS", served_in_tls),
+    Invariant("PM050-served-in-tls", Severity.ERROR, "Gateways are entered in TLS", served_in_tls),
 )

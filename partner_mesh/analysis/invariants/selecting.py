@@ -12,7 +12,6 @@ from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.routes import MESH, gateways_of, target
 from partner_mesh.analysis.selectors import And, In, Selector, SelectorError, label_selector, selects
-from partner_mesh.analysis.topology import Pods
 
 # Group and kind → the field of `spec` that selects pods.
 _SELECTING: Final[Mapping[tuple[str, str], str]] = {
@@ -38,7 +37,7 @@ def selects_something(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
     root = facts.mesh.config.root_namespace
     for resource, home, written in _selectors(facts, root):
         try:
-            chosen = [each for each in _pods(facts, home) if selects(written(), each.labels)]
+            chosen = any(selects(written(), labels) for labels in _labels(facts, resource, home))
         except SelectorError as error:
             yield invariant.at(resource, f"its selector cannot be read: {error}", "write it as the API documents it")
             continue
@@ -53,8 +52,12 @@ def selects_something(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
             )
 
 
-def _pods(facts: Facts, namespace: str) -> tuple[Pods, ...]:
-    return facts.world.select(namespace, {}) if namespace else tuple(facts.world.workloads.values())
+def _labels(facts: Facts, resource: Resource, namespace: str) -> Iterator[Mapping[str, str]]:
+    """The labels of whom an object may select: pods, and hosts where it is a global policy of Calico's."""
+    pods = facts.world.select(namespace, {}) if namespace else facts.world.workloads.values()
+    yield from (each.labels for each in pods)
+    if resource.kind == "GlobalNetworkPolicy":
+        yield from (each.labels for group in _CALICO for each in facts.world.of(group, "HostEndpoint"))
 
 
 def _selectors(facts: Facts, root: str) -> Iterator[tuple[Resource, str, Any]]:

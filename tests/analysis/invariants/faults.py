@@ -595,13 +595,13 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         "every token of",
     ),
     (
-        "PM040",
+        "PM050",
         lambda stack: one(stack, "Gateway", "web")["spec"]["servers"][0].pop("tls"),
         "Gateway istio-web/web",
         "no certificate to show",
     ),
     (
-        "PM040",
+        "PM050",
         change("Gateway", "web", ["spec", "servers", 0, "port", "protocol"], "HTTP", "istio-web"),
         "Gateway istio-web/web",
         "takes plaintext",
