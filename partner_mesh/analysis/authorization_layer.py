@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from partner_mesh.analysis.authentication import DISABLE
-from partner_mesh.analysis.authorization import Bound
+from partner_mesh.analysis.bound_policies import Bound
 from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.kinds import Alike, Kinds

@@ -149,7 +149,7 @@ def minimal(rows: Sequence[Row], accepting: Iterable[int], start: int = 0) -> Au
     quotient: dict[int, Row] = {}
     for state, name in block.items():
         if name not in quotient:
-            quotient[name] = _merged([(first, block[target]) for first, target in rows[state]])
+            quotient[name] = merged([(first, block[target]) for first, target in rows[state]])
     return numbered(quotient, {block[state] for state in block if state in final}, block[start])
 
 
@@ -167,11 +167,11 @@ def _from_the_end(rows: Sequence[Row], final: frozenset[int], start: int) -> dic
     shape: list[tuple[bool, Row]] = []  # of each class, with -1 for the class itself
     for state in order:
         accepts = state in final
-        row = _merged([(first, -1 if target == state else block[target]) for first, target in rows[state]])
+        row = merged([(first, -1 if target == state else block[target]) for first, target in rows[state]])
         found = None
         for _, successor in row:
             if successor >= 0 and shape[successor] == (
-                accepts, _merged([(first, -1 if target in (-1, successor) else target) for first, target in row])
+                accepts, merged([(first, -1 if target in (-1, successor) else target) for first, target in row])
             ):  # fmt: skip
                 found = successor
                 break
@@ -221,7 +221,7 @@ def _refined(rows: Sequence[Row], final: frozenset[int], start: int) -> dict[int
     while True:
         names: dict[tuple[int, Row], int] = {}
         block = {
-            state: names.setdefault((block[state], _merged([(f, block[t]) for f, t in rows[state]])), len(names))
+            state: names.setdefault((block[state], merged([(f, block[t]) for f, t in rows[state]])), len(names))
             for state in reachable
         }
         if len(names) == count:
@@ -244,7 +244,8 @@ def numbered(rows: dict[int, Row], accepting: set[int], start: int) -> Automaton
     )
 
 
-def _merged(pairs: Iterable[tuple[int, int]]) -> Row:
+def merged(pairs: Iterable[tuple[int, int]]) -> Row:
+    """A row of these ranges, neighbours that lead to one state put together."""
     row: list[tuple[int, int]] = []
     for first, target in pairs:
         if not row or row[-1][1] != target:
@@ -264,7 +265,7 @@ def product(left: Automaton, right: Automaton, accept: Callable[[bool, bool], bo
                 number[pair] = len(number)
                 order.append(pair)
             row.append((first, number[pair]))
-        rows.append(_merged(row))
+        rows.append(merged(row))
     final = [number[a, b] for a, b in order if accept(a in left.accepting, b in right.accepting)]
     return minimal(rows, final)
 
@@ -343,82 +344,3 @@ def chain(word: str, *, accept_word: bool, then: str = "", accept_beyond: bool =
         rows[index] = tuple(row)
     rows[len(text)] = ((0, len(text)),) if loop else ((0, dead),)
     return numbered(rows, final, 0) if final else EMPTY
-
-
-class Fragments:
-    """A nondeterministic automaton under construction: states, silent moves, moves on ranges."""
-
-    def __init__(self) -> None:
-        self.silent: list[list[int]] = []
-        self.moves: list[list[tuple[int, int, int]]] = []
-
-    def state(self) -> int:
-        """A new state."""
-        self.silent.append([])
-        self.moves.append([])
-        return len(self.silent) - 1
-
-    def move(self, source: int, ranges: Ranges, target: int) -> None:
-        """A move on any character of some ranges."""
-        self.moves[source].extend((low, high, target) for low, high in ranges)
-
-    def skip(self, source: int, target: int) -> None:
-        """A move without a character."""
-        self.silent[source].append(target)
-
-    def embed(self, automaton: Automaton) -> tuple[int, tuple[int, ...]]:
-        """A copy of a deterministic automaton: its start and its accepting states. Dead states are left out."""
-        alive = automaton.live()
-        copies = {state: self.state() for state in sorted(alive | {0})}
-        for state in sorted(alive):
-            for low, high, target in spans(automaton.rows[state]):
-                if target in alive:
-                    self.move(copies[state], ((low, high),), copies[target])
-        return copies[0], tuple(copies[state] for state in sorted(automaton.accepting))
-
-    def closure(self, states: Iterable[int]) -> frozenset[int]:
-        """The states reached without a character."""
-        seen = set(states)
-        pending = list(seen)
-        while pending:
-            for target in self.silent[pending.pop()]:
-                if target not in seen:
-                    seen.add(target)
-                    pending.append(target)
-        return frozenset(seen)
-
-    def determined(self, start: int, final: Iterable[int], limit: int = 4096) -> Automaton:
-        """The subset construction. Raises OverflowError beyond `limit` states."""
-        wanted = frozenset(final)
-        initial = self.closure([start])
-        number = {initial: 0}
-        order = [initial]
-        rows: list[Row] = []
-        for subset in order:  # grows while it is read
-            moves = [move for state in subset for move in self.moves[state]]
-            cuts = sorted({0, *(m[0] for m in moves), *(m[1] + 1 for m in moves if m[1] < LAST)})
-            row: list[tuple[int, int]] = []
-            for cut in cuts:
-                target = self.closure(t for low, high, t in moves if low <= cut <= high)
-                if target not in number:
-                    if len(number) >= limit:
-                        raise OverflowError("pattern needs too many states")
-                    number[target] = len(number)
-                    order.append(target)
-                row.append((cut, number[target]))
-            rows.append(_merged(row))
-        return minimal(rows, [number[subset] for subset in order if subset & wanted])
-
-
-@lru_cache(maxsize=4096)
-def concatenation(*parts: Automaton) -> Automaton:
-    """Words of the parts, one after the other."""
-    fragments = Fragments()
-    start = here = fragments.state()
-    for part in parts:
-        first, final = fragments.embed(part)
-        fragments.skip(here, first)
-        here = fragments.state()
-        for state in final:
-            fragments.skip(state, here)
-    return fragments.determined(start, [here])

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from partner_mesh.analysis import strings
+from partner_mesh.analysis.host_names import bare_hosts
 from partner_mesh.analysis.strings import StringSet
 from partner_mesh.model.record import dataclass, replace
 
@@ -304,7 +305,7 @@ class _ByHost:
         self.named: dict[str, list[Requests]] = {}
         self.other: list[Requests] = []
         for box in boxes:
-            names = strings.bare_hosts(box.hosts)
+            names = bare_hosts(box.hosts)
             if names is None:
                 self.other.append(box)
             else:
@@ -312,7 +313,7 @@ class _ByHost:
                     self.named.setdefault(name, []).append(box)
 
     def near(self, box: Requests) -> list[Requests]:
-        names = strings.bare_hosts(box.hosts)
+        names = bare_hosts(box.hosts)
         if names is None:
             return [*self.other, *dict.fromkeys(each for listed in self.named.values() for each in listed)]
         return [*self.other, *dict.fromkeys(each for name in names for each in self.named.get(name, ()))]

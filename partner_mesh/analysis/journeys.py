@@ -13,8 +13,8 @@ from typing import Protocol
 from partner_mesh.analysis import http, passthrough, strings
 from partner_mesh.analysis.ambient import Ambient
 from partner_mesh.analysis.authentication import DISABLE, STRICT
-from partner_mesh.analysis.authorization import Bound
 from partner_mesh.analysis.authorization_layer import AuthorizationLayer
+from partner_mesh.analysis.bound_policies import Bound
 from partner_mesh.analysis.callers import Caller, Callers
 from partner_mesh.analysis.gateways import AUTO_PASSTHROUGH, GatewayProxy, Server
 from partner_mesh.analysis.http import HttpSet, Requests

@@ -8,7 +8,8 @@ Without group documents nothing is known of balancers, and clients are taken to 
 from collections.abc import Iterable, Iterator
 
 from partner_mesh.analysis.layers import SECURITY_GROUP, Because, Opinion, Verdict, Workload
-from partner_mesh.analysis.security_groups import Group, SecurityGroupLayer
+from partner_mesh.analysis.security_group_rules import Group
+from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.model.record import dataclass
 

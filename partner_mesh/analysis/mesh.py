@@ -13,7 +13,8 @@ from partner_mesh.analysis.authentication import (
     Principal,
     RequestAuthentications,
 )
-from partner_mesh.analysis.authorization import Authorizations, Bound
+from partner_mesh.analysis.authorization import Authorizations
+from partner_mesh.analysis.bound_policies import Bound
 from partner_mesh.analysis.destination_rules import DestinationRules
 from partner_mesh.analysis.gateway_api import GatewayApi
 from partner_mesh.analysis.gateways import GatewayProxy, Gateways

@@ -1,6 +1,7 @@
 """What the mesh's layers tell apart beyond what each end is by itself."""
 
-from partner_mesh.analysis.authorization import Authorizations, Bound
+from partner_mesh.analysis.authorization import Authorizations
+from partner_mesh.analysis.bound_policies import Bound
 from partner_mesh.analysis.kinds import Grouped, Kinds, Parts
 from partner_mesh.analysis.layers import Addresses, Partner, Workload
 from partner_mesh.analysis.mesh import Mesh

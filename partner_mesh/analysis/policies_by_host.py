@@ -1,7 +1,7 @@
 """A workload's AuthorizationPolicies by the hosts that their rules name: of a thousand partners' a handful counts."""
 
-from partner_mesh.analysis import strings
-from partner_mesh.analysis.authorization import Bound, Policy
+from partner_mesh.analysis.bound_policies import Bound, Policy
+from partner_mesh.analysis.host_names import bare_hosts
 
 
 class PoliciesByHost:
@@ -34,7 +34,7 @@ def _named_hosts(policy: Policy) -> tuple[str, ...] | None:
     for _, rule in policy.rules:
         for operation in rule.operations:
             for box in operation.requests.boxes:
-                names = strings.bare_hosts(box.hosts)
+                names = bare_hosts(box.hosts)
                 if names is None:
                     return None
                 found += names

@@ -8,7 +8,8 @@ which becomes an `unknown` verdict with the pattern as its reason.
 from functools import lru_cache
 from typing import Final
 
-from partner_mesh.analysis.automaton import LAST, Automaton, Fragments, Ranges
+from partner_mesh.analysis.automaton import LAST, Automaton, Ranges
+from partner_mesh.analysis.fragments import Fragments
 from partner_mesh.model.record import dataclass
 
 REPEAT_LIMIT: Final = 64  # a{1000} would cost a thousand states: such patterns are reported, not modelled

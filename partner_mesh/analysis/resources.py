@@ -75,16 +75,14 @@ class Resource:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: Source = Source("")
 
-    @property
-    def group(self) -> str:
-        """The API group; "" for the core group."""
-        return self.api_version.rpartition("/")[0]
+    # Asked for hundreds of thousands of times: said once.
+    group: str = field(init=False, repr=False)  # the API group; "" for the core group
+    spec: Mapping[str, Any] = field(init=False, repr=False)  # nothing where it is missing or no mapping
 
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        """`spec`, or nothing where it is missing or no mapping."""
+    def __post_init__(self) -> None:
         spec = self.body.get("spec")
-        return spec if isinstance(spec, (dict, Mapping)) else {}
+        object.__setattr__(self, "group", self.api_version.rpartition("/")[0])
+        object.__setattr__(self, "spec", spec if isinstance(spec, (dict, Mapping)) else {})
 
     @property
     def key(self) -> tuple[str, str, str, str]:

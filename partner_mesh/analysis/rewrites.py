@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from partner_mesh.analysis import automaton as fa
 from partner_mesh.analysis import strings
 from partner_mesh.analysis.automaton import Automaton
+from partner_mesh.analysis.fragments import Fragments, concatenation
 from partner_mesh.analysis.http import HttpSet, Requests, of
 from partner_mesh.analysis.regex import Unmodelled, full_match
 from partner_mesh.analysis.strings import StringSet
@@ -58,7 +59,7 @@ class Prefix:
         rest = paths.automaton().residual(self.new)
         if not rest.accepting:
             return StringSet.NONE
-        return strings.of_language(fa.concatenation(fa.chain(self.old, accept_word=True), rest))
+        return strings.of_language(concatenation(fa.chain(self.old, accept_word=True), rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,9 @@ def _substituted(match: str, replacement: str, wanted: Automaton, *, whole: bool
     if parts and parts[-1].rest:
         kept, pieces = [*kept, len(parts)], [*pieces, ""]
     _unambiguous(match, parts)
-    fragments = fa.Fragments()
+    fragments = Fragments()
     start = fragments.state()
-    matched = fa.concatenation(*(part.language for part in parts))
+    matched = concatenation(*(part.language for part in parts))
     # States of the transducer: which part is being read, the part's own state, the state of the rewritten path.
     ends = _read(fragments, start, parts, kept=kept, pieces=pieces, wanted=wanted)
     rewritten = fragments.determined(start, ends)
@@ -115,7 +116,7 @@ class _Part:
 
 
 def _read(
-    fragments: fa.Fragments, start: int, parts: list[_Part], *, kept: list[int], pieces: list[str], wanted: Automaton
+    fragments: Fragments, start: int, parts: list[_Part], *, kept: list[int], pieces: list[str], wanted: Automaton
 ) -> list[int]:
     """Reads the original path part by part while `wanted` reads what becomes of it; the states where both accept."""
     frontier: list[tuple[int, int]] = [(start, wanted.after(pieces[0]))]  # (where we are, where `wanted` is)
@@ -148,7 +149,7 @@ def _read(
     return [place for place, state in frontier if state in wanted.accepting]
 
 
-def place_of(fragments: fa.Fragments, place: int) -> int:
+def place_of(fragments: Fragments, place: int) -> int:
     """A fresh state behind `place`: two readings must not share the states of one part."""
     fresh = fragments.state()
     fragments.skip(place, fresh)

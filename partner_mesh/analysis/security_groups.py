@@ -13,11 +13,11 @@ In the CNI's standard mode pods on one node talk without passing their groups (A
 between two pods a missing rule is a refusal only where their node selectors keep them on different nodes.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
-from partner_mesh.analysis.kinds import Alike, Grouped, Kinds, Parts
+from partner_mesh.analysis.kinds import Alike, Kinds
 from partner_mesh.analysis.layers import (
     SECURITY_GROUP,
     Addresses,
@@ -29,57 +29,19 @@ from partner_mesh.analysis.layers import (
     Workload,
 )
 from partner_mesh.analysis.resources import Note, Resource
-from partner_mesh.analysis.selectors import Mask, Selector, SelectorError, label_selector, mask_of, selects
-from partner_mesh.analysis.sets import PROTOCOLS, AddressSet, PortSet
+from partner_mesh.analysis.security_group_rules import DOCUMENTS, Group, GroupRule, group_of
+from partner_mesh.analysis.security_group_sides import Sides
+from partner_mesh.analysis.selectors import Selector, SelectorError, label_selector, selects
+from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.topology import Pods, World
-from partner_mesh.analysis.universe import Universe, union
+from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.written import items, mapping
-from partner_mesh.model.record import dataclass, field
+from partner_mesh.model.record import dataclass
 
-DOCUMENTS: Final = "ec2.partner-mesh.dev"
 POLICIES: Final = "vpcresources.k8s.aws"
-_RULE_FIELDS: Final = frozenset({"protocol", "fromPort", "toPort", "cidrBlocks", "securityGroups", "description"})
 _SAME_NODE: Final = "the two may share a node, where groups are not judged"
 _NODE_GROUPS: Final = "the groups of the other end's node are not among the objects"
 _POD_ADDRESS: Final = "the other end's address is not known"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRule:
-    """One rule: ports, and the addresses and groups that it admits. `trouble` says what of it cannot be read."""
-
-    ports: PortSet
-    addresses: AddressSet
-    groups: frozenset[str]
-    because: Because
-    trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Group:
-    """A security group as a document tells it."""
-
-    resource: Resource
-    ingress: tuple[GroupRule, ...]
-    egress: tuple[GroupRule, ...]
-    _near: dict[tuple[str, str], list[GroupRule]] = field(init=False, repr=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for direction in ("ingress", "egress"):
-            for rule in self.rules(direction):
-                for group in rule.groups:
-                    self._near.setdefault((direction, group), []).append(rule)
-                if rule.addresses or rule.trouble:
-                    self._near.setdefault((direction, ""), []).append(rule)
-
-    def rules(self, direction: str) -> tuple[GroupRule, ...]:
-        """The rules of a direction."""
-        return self.egress if direction == "egress" else self.ingress
-
-    def near(self, direction: str, groups: Iterable[str]) -> list[GroupRule]:
-        """The rules that name one of these groups, or addresses: of a gateway's hundreds the few that can matter."""
-        found = [rule for group in (*groups, "") for rule in self._near.get((direction, group), ())]
-        return list({id(rule): rule for rule in found}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +79,7 @@ class SecurityGroupLayer:
 
     def kinds(self, universe: Universe) -> Kinds:
         """Workloads by their groups and nodes, addresses by themselves, each where the other end can tell."""
-        return _Sides(self, universe) if self._held else Alike()
+        return Sides(self, universe) if self._held else Alike()
 
     def held(self, endpoint: Endpoint) -> Held | None:
         """The groups of a workload; None where it has none of its own."""
@@ -264,7 +226,7 @@ class SecurityGroupLayer:
 
     def _documents(self) -> Iterator[tuple[str, Group]]:
         for resource in self.world.of(DOCUMENTS, "SecurityGroup"):
-            group = Group(resource, tuple(_rules(resource, "ingress")), tuple(_rules(resource, "egress")))
+            group = group_of(resource)
             yield str(resource.spec.get("groupId") or resource.name), group
 
     def _of(self, pods: Pods) -> Held | None:
@@ -313,109 +275,10 @@ class SecurityGroupLayer:
         return found
 
 
-class _Sides:
-    """To a source whose groups let nothing out to them, destinations are one kind; to those that no rule can tell
-    apart by address, outsiders are.
-    """
-
-    def __init__(self, layer: SecurityGroupLayer, universe: Universe) -> None:
-        self.layer = layer
-        self.endpoints = universe.endpoints
-        self._held = [layer.held(each) for each in universe.endpoints]
-        self._whole = Grouped(map(self._trait, range(len(universe.endpoints)), universe.pods))
-        self._nodes = Grouped(tuple(sorted(pods.node_selector.items())) if pods else () for pods in universe.pods)
-        holders: dict[str, list[int]] = {}
-        for position, held in enumerate(self._held):
-            for each in held.ids if held is not None else ():
-                holders.setdefault(each, []).append(position)
-        self._holders = {group: mask_of(members) for group, members in holders.items()}
-        self._named_by: dict[tuple[str, ...], Mask] = {}
-        # Pods that a rule can mean by the name of a group only: their addresses are not known.
-        self._nameable = mask_of(
-            position
-            for position, (held, pods) in enumerate(zip(self._held, universe.pods, strict=True))
-            if held is not None and pods is not None and not pods.addresses
-        )
-        self._deaf = mask_of(
-            position for position, held in enumerate(self._held) if held is None or not layer.hears_addresses(held)
-        )
-        self._workloads = universe.workloads
-
-    def _trait(self, position: int, pods: Pods | None) -> Hashable:
-        if pods is None:
-            return self.endpoints[position]
-        held = self._held[position]
-        groups = (held.ids, held.trouble, held.policies) if held is not None and held.trouble else held and held.ids
-        return groups, tuple(sorted(pods.node_selector.items())), pods.addresses
-
-    def parts(self, source: int, mask: Mask) -> Parts:
-        """See `Kinds`."""
-        held, kind = self._held[source], self._whole.numbers[source]
-        if held is not None:
-            beyond = mask & self._nameable & ~self._named(held)
-            if beyond and self.layer.refuses_all(self.endpoints[source], self.endpoints[_first(beyond)]):
-                mask &= ~beyond
-                yield from self._refused(source, beyond)
-        elif not self._workloads >> source & 1:
-            deaf = mask & self._deaf
-            mask &= ~deaf
-            for number, members in self._whole.split(deaf):
-                yield ("outside", number), members
-        for number, members in self._whole.split(mask):
-            yield (kind, number), members
-
-    def _named(self, held: Held) -> Mask:
-        """Whom some rule out of these groups names."""
-        if held.ids not in self._named_by:
-            self._named_by[held.ids] = union(
-                self._holders.get(name, 0) for group in held.groups for rule in group.egress for name in rule.groups
-            )
-        return self._named_by[held.ids]
-
-    def _refused(self, source: int, mask: Mask) -> Parts:
-        """Two on one node may talk all the same: whether they can be there is all that is left to tell."""
-        found: dict[bool, Mask] = {}
-        for _, members in self._nodes.split(mask):
-            apart = self.layer.apart(self.endpoints[source], self.endpoints[_first(members)])
-            found[apart] = found.get(apart, 0) | members
-        return (((self._whole.numbers[source], "refused", apart), members) for apart, members in found.items())
-
-
-def _first(mask: Mask) -> int:
-    return (mask & -mask).bit_length() - 1
-
-
 def _addresses(endpoint: Endpoint, world: World) -> AddressSet:
     if isinstance(endpoint, Workload):
         return world.workloads[endpoint].addresses
     return endpoint.addresses if isinstance(endpoint, Addresses | Partner) else AddressSet.NONE
-
-
-def _rules(resource: Resource, direction: str) -> Iterator[GroupRule]:
-    for index, rule in enumerate(resource.spec.get(direction) or ()):
-        if not isinstance(rule, Mapping):
-            continue
-        trouble = "; ".join(f"unknown field {key}" for key in rule if key not in _RULE_FIELDS)
-        ports, addresses = PortSet.NONE, AddressSet.NONE
-        try:
-            ports = _ports(rule)
-            addresses = AddressSet.union(AddressSet.of(str(each)) for each in items(rule.get("cidrBlocks")))
-        except (ValueError, TypeError) as error:
-            ports, addresses, trouble = PortSet.ALL, AddressSet.ALL, str(error)
-        because = Because.of(SECURITY_GROUP, resource, path=("spec", direction, index))
-        yield GroupRule(ports, addresses, frozenset(map(str, items(rule.get("securityGroups")))), because, trouble)
-
-
-def _ports(rule: Mapping[str, Any]) -> PortSet:
-    """The ports of a rule. `-1` is every protocol; AWS then ignores ports, as it does for ICMP."""
-    protocol = str(rule.get("protocol", "-1")).upper()
-    protocol = {"6": "TCP", "17": "UDP", "132": "SCTP"}.get(protocol, protocol)
-    if protocol in ("-1", "ALL"):
-        return PortSet.ALL
-    if protocol not in PROTOCOLS:
-        return PortSet.NONE
-    first, last = int(rule.get("fromPort", 0)), int(rule.get("toPort", 65535))
-    return PortSet.protocol(protocol) if (first, last) == (-1, -1) else PortSet.range(protocol, first, last)
 
 
 def _both(left: Sequence[Opinion], right: Sequence[Opinion]) -> list[Opinion]:

@@ -6,6 +6,7 @@ set of interval algorithms serves both, and a set of anything is a tuple of pair
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import ClassVar, Final, Self
 
 from partner_mesh.model.record import dataclass
@@ -214,9 +215,7 @@ class AddressSet(_IntervalSet):
 
         Raises ValueError when it is neither.
         """
-        network = ipaddress.ip_network(cidr, strict=False)
-        base = 0 if network.version == 4 else V6_BASE
-        return cls(((base + int(network.network_address), base + int(network.broadcast_address)),))
+        return _block(cidr)
 
     @classmethod
     def block(cls, cidr: str, exceptions: Sequence[str] = ()) -> "AddressSet":
@@ -244,6 +243,13 @@ class AddressSet(_IntervalSet):
 
     def __str__(self) -> str:
         return ", ".join(self.ranges())
+
+
+@lru_cache(maxsize=65536)  # each layer reads the blocks that it is written with, and a comparison has many layers
+def _block(cidr: str) -> AddressSet:
+    network = ipaddress.ip_network(cidr, strict=False)
+    base = 0 if network.version == 4 else V6_BASE
+    return AddressSet(((base + int(network.network_address), base + int(network.broadcast_address)),))
 
 
 AddressSet.NONE = AddressSet()

@@ -10,7 +10,9 @@ from typing import ClassVar, Final
 
 from partner_mesh.analysis import automaton as fa
 from partner_mesh.analysis.automaton import Automaton
-from partner_mesh.analysis.regex import full_match, negated
+from partner_mesh.analysis.expression import expression
+from partner_mesh.analysis.fragments import Fragments, concatenation
+from partner_mesh.analysis.regex import full_match
 from partner_mesh.model.record import dataclass
 
 WORD_LIMIT: Final = 64  # languages of at most this many words are kept as literals
@@ -117,7 +119,7 @@ StringSet.ALL = StringSet(language=_NON_EMPTY)
 @lru_cache(maxsize=1024)
 def _trie(words: frozenset[str]) -> Automaton:
     """The minimal automaton of a finite set."""
-    fragments = fa.Fragments()
+    fragments = Fragments()
     root = fragments.state()
     children: dict[tuple[int, str], int] = {}
     final: list[int] = []
@@ -150,7 +152,7 @@ def prefix(word: str) -> StringSet:
 @lru_cache(maxsize=65536)
 def suffix(word: str) -> StringSet:
     """`*abc`: also `abc` itself (Envoy's suffix match)."""
-    return of_language(fa.concatenation(fa.EVERYTHING, fa.chain(word, accept_word=True)))
+    return of_language(concatenation(fa.EVERYTHING, fa.chain(word, accept_word=True)))
 
 
 @lru_cache(maxsize=65536)
@@ -178,46 +180,9 @@ def host_pattern(host: str) -> StringSet:
         return StringSet.ALL
     if host.startswith("*"):
         return of_language(
-            fa.concatenation(fa.EVERYTHING, fa.chain(host[1:], accept_word=True, then=":", accept_beyond=True))
+            concatenation(fa.EVERYTHING, fa.chain(host[1:], accept_word=True, then=":", accept_beyond=True))
         )
     return host_with_any_port(host)
-
-
-@lru_cache(maxsize=65536)
-def bare_hosts(hosts: StringSet) -> tuple[str, ...] | None:
-    """The host names, ports aside, that a set can contain; None where it is not a short list of names.
-
-    A name carries at most one colon (IPv6 literals in brackets are not told apart from others of their kind).
-    """
-    if hosts.language is None:
-        return tuple(sorted({word.partition(":")[0] for word in hosts.literals}))
-    name = _one_host(hosts.language)
-    if name is not None:
-        return (name,)
-    again = hosts.language.step(0, ord("a"))
-    if again in hosts.language.accepting and hosts.language.step(again, ord("a")) == again:
-        return None  # `a`, `aa`, `aaa`, …: everything but some hosts is asked about often, and is no short list
-    names = {each.partition(":")[0] for each in hosts.patterns()}
-    plain = all("*" not in each and each[:1] not in ("!", "~", "") for each in names)
-    return tuple(sorted(names)) if plain else None
-
-
-def _one_host(language: Automaton) -> str | None:
-    """The name of which a language holds nothing but forms with a port or without."""
-    text, state = "", 0
-    while len(text) <= len(language.rows):
-        row = language.rows[state]
-        if len(row) != 3 or row[0][1] != row[2][1] or row[1][0] + 1 != row[2][0]:
-            return None
-        dead, char = row[0][1], chr(row[1][0])
-        if language.rows[dead] != ((0, dead),) or dead in language.accepting:
-            return None
-        if char == ":":
-            return text or None
-        if state in language.accepting:
-            return None
-        text, state = text + char, row[1][1]
-    return None
 
 
 # Envoy's uri template: one `*` is one or more characters of a segment, `**` zero or more characters, slashes too
@@ -244,7 +209,7 @@ def path_template(path: str) -> StringSet:
         if found:
             parts.append(REST if text.startswith("\0") else SEGMENT)
             text = text.removeprefix("\0")
-    return of_language(fa.concatenation(*parts))
+    return of_language(concatenation(*parts))
 
 
 def authorization_path(value: str) -> StringSet:
@@ -364,58 +329,3 @@ def _with_exceptions(strings: StringSet) -> tuple[str, ...] | None:
         return None
     lacking = tuple(sorted(missing.literals)) if missing.language is None else _unfolded(missing.language)
     return (f"{text}*", *(f"!{each}" for each in lacking)) if lacking else None
-
-
-def expression(language: Automaton) -> str:
-    """A regular expression of the language, by eliminating states from the last to the first."""
-    alive = sorted(language.live())
-    arrows: dict[tuple[int, int], str] = {}
-    for state in alive:
-        ranges: dict[int, list[tuple[int, int]]] = {}
-        for low, high, target in fa.spans(language.rows[state]):
-            if target in alive:
-                ranges.setdefault(target, []).append((low, high))
-        for target, listed in ranges.items():
-            arrows[state, target] = _class(listed)
-    start, end = -1, -2
-    arrows[start, 0] = ""
-    for state in sorted(language.accepting):
-        arrows[state, end] = ""
-    for state in sorted(alive, reverse=True):
-        loop = arrows.pop((state, state), None)
-        again = f"{_atomic(loop)}*" if loop else ""
-        into = [(a, text) for (a, b), text in arrows.items() if b == state]
-        out = [(b, text) for (a, b), text in arrows.items() if a == state]
-        for a, first in into:
-            for b, last in out:
-                path = f"{_grouped(first)}{again}{_grouped(last)}"
-                arrows[a, b] = f"{arrows[a, b]}|{path}" if (a, b) in arrows else path
-        arrows = {pair: text for pair, text in arrows.items() if state not in pair}
-    return arrows.get((start, end), "")
-
-
-def _class(ranges: list[tuple[int, int]]) -> str:
-    if ranges == [(0, fa.LAST)]:
-        return "."
-    listed = "".join(_shown(low) if low == high else f"{_shown(low)}-{_shown(high)}" for low, high in ranges)
-    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-        return listed
-    if ranges[-1][1] == fa.LAST:
-        return "[^" + _class(list(negated(tuple(ranges)))).strip("[]") + "]"
-    return f"[{listed}]"
-
-
-def _shown(char: int) -> str:
-    text = chr(char)
-    if (text.isalnum() and text.isascii()) or text in "/_~%&':;,@=<>#!\"`":
-        return text
-    return f"\\{text}" if text.isascii() and text.isprintable() else f"\\x{{{char:X}}}"
-
-
-def _grouped(text: str) -> str:
-    return f"(?:{text})" if "|" in text else text
-
-
-def _atomic(text: str) -> str:
-    single = len(text) == 1 or (text.startswith("[") and text.find("]") == len(text) - 1)
-    return text if single else f"(?:{text})"

@@ -12,7 +12,8 @@ from partner_mesh.analysis.admin_policy import GROUP as ADMIN
 from partner_mesh.analysis.layers import AUTHORISATION, NETWORK_POLICY, SECURITY_GROUP
 from partner_mesh.analysis.mesh_config import NETWORKING, SECURITY
 from partner_mesh.analysis.resources import Loaded, Resource
-from partner_mesh.analysis.security_groups import DOCUMENTS, POLICIES
+from partner_mesh.analysis.security_group_rules import DOCUMENTS
+from partner_mesh.analysis.security_groups import POLICIES
 from partner_mesh.model.record import dataclass, replace
 
 _KUBERNETES: Final = "networking.k8s.io"

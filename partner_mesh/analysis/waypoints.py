@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Final
 
 from partner_mesh.analysis.authentication import RequestAuthentications
-from partner_mesh.analysis.authorization import Authorizations, Bound
+from partner_mesh.analysis.authorization import Authorizations
+from partner_mesh.analysis.bound_policies import Bound
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdict, Workload
 from partner_mesh.analysis.peers import Peer

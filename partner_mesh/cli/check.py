@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
 import yaml
 
 from partner_mesh.analysis import certificates as judge
@@ -19,7 +18,7 @@ from partner_mesh.analysis.resources import Loaded
 from partner_mesh.analysis.suppressions import Judged, Suppression, SuppressionError, applied
 from partner_mesh.analysis.suppressions import read as read_suppressions
 from partner_mesh.cli import objects
-from partner_mesh.cli.options import AnyStack, Artefact, ConfigDir, Context, Manifests, MaxBytes, Refusal
+from partner_mesh.cli.options import AnyStack, Artefact, ConfigDir, Context, Ended, Manifests, MaxBytes, Option, Refusal
 from partner_mesh.report import check_json, check_markdown, check_text, sarif
 
 if TYPE_CHECKING:
@@ -50,19 +49,17 @@ def check(  # noqa: PLR0917 - typer makes options of arguments
     manifests: Manifests = None,
     context: Context = None,
     config_dir: ConfigDir = Path(),
-    certificates: Annotated[
-        Path | None, typer.Option("--certificates", help="A folder of secrets: NAME/tls.crt …")
-    ] = None,
-    live: Annotated[list[str] | None, typer.Option("--live", help="HOST[:PORT], asked for its certificate.")] = None,
+    certificates: Annotated[Path | None, Option("--certificates", "A folder of secrets: NAME/tls.crt …")] = None,
+    live: Annotated[list[str] | None, Option("--live", "HOST[:PORT], asked for its certificate.")] = None,
     suppressions: Annotated[
-        Path | None, typer.Option("--suppressions", help=f"Agreed exceptions; {SUPPRESSIONS} if it is there.")
+        Path | None, Option("--suppressions", f"Agreed exceptions; {SUPPRESSIONS} if it is there.")
     ] = None,
     output: Annotated[
-        CheckFormat, typer.Option("--format", help="For people, programs, pages, code scanning.")
+        CheckFormat, Option("--format", "For people, programs, pages, code scanning.")
     ] = CheckFormat.TEXT,
     artefact: Artefact = "",
     max_bytes: MaxBytes = check_markdown.ROOM,
-    fail_on: Annotated[Gate, typer.Option("--fail-on", help="Status 1 from this severity on.")] = Gate.ERROR,
+    fail_on: Annotated[Gate, Option("--fail-on", "Status 1 from this severity on.")] = Gate.ERROR,
 ) -> None:
     """Judge invariants: each finding says which object, why, and what to do. Status 1 if any stands."""
     today = datetime.now(UTC).date()
@@ -78,7 +75,7 @@ def check(  # noqa: PLR0917 - typer makes options of arguments
     sys.stdout.write(shown(judged, loaded, output, artefact, max_bytes))
     worst = Severity.ERROR.rank if fail_on is Gate.ERROR else Severity.WARNING.rank
     if any(each.severity.rank <= worst for each in judged.findings):
-        raise typer.Exit(1)
+        raise Ended(1)
 
 
 def _agreed(file: Path | None, config_dir: Path) -> tuple[Suppression, ...]:

@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
 from partner_mesh.analysis.results import Results
 from partner_mesh.analysis.sets import PROTOCOLS, PortSet
 from partner_mesh.analysis.table import Table, UnknownNameError, declared, narrowed
 from partner_mesh.cli import objects
-from partner_mesh.cli.options import AnyStack, ConfigDir, Context, Manifests, Page, PageFormat, Refusal
+from partner_mesh.cli.options import AnyStack, ConfigDir, Context, Manifests, Option, Page, PageFormat, Refusal
 from partner_mesh.report import reach_explain, reach_json, reach_markdown, reach_text
 
 _PORT: Final = re.compile(r"(?:(?P<protocol>[a-z]+)[/ :]?)?(?P<first>\d+)?(?:-(?P<last>\d+))?", re.IGNORECASE)
@@ -25,13 +23,13 @@ def reach(  # noqa: PLR0917 - typer makes options of arguments
     manifests: Manifests = None,
     context: Context = None,
     config_dir: ConfigDir = Path(),
-    source: Annotated[str, typer.Option("--from", help="A workload, namespace/, partner, address or outside.")] = "",
-    destination: Annotated[str, typer.Option("--to", help="A workload, namespace/, host, address or outside.")] = "",
-    port: Annotated[str, typer.Option("--port", help="443, 8000-8080, udp/53 or sctp; several with commas.")] = "",
-    declared_ports: Annotated[bool, typer.Option("--declared-ports", help="Only ports that are declared.")] = False,  # noqa: FBT002 - a flag
+    source: Annotated[str, Option("--from", "A workload, namespace/, partner, address or outside.")] = "",
+    destination: Annotated[str, Option("--to", "A workload, namespace/, host, address or outside.")] = "",
+    port: Annotated[str, Option("--port", "443, 8000-8080, udp/53 or sctp; several with commas.")] = "",
+    declared_ports: Annotated[bool, Option("--declared-ports", "Only ports that are declared.")] = False,  # noqa: FBT002 - a flag
     output: Page = PageFormat.TEXT,
-    explain: Annotated[bool, typer.Option("--explain", help="Walk the layers, with file and line.")] = False,  # noqa: FBT002 - a flag
-    grid: Annotated[bool, typer.Option("--grid", help="A sign for each pair.")] = False,  # noqa: FBT002 - a flag
+    explain: Annotated[bool, Option("--explain", "Walk the layers, with file and line.")] = False,  # noqa: FBT002 - a flag
+    grid: Annotated[bool, Option("--grid", "A sign for each pair.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Show who can talk to whom, and which object decides."""
     if explain and not (source and destination):

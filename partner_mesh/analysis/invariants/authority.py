@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from partner_mesh.analysis.authorization import Policy
+from partner_mesh.analysis.bound_policies import Policy
 from partner_mesh.analysis.invariants.facts import Facts
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.mesh_config import SECURITY, selector
