@@ -20,6 +20,14 @@ _FAMILIES: Final = (
     frozenset(("b3", "x-b3-flags", "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid")),
     frozenset(("traceparent", "tracestate")),
 )  # fmt: skip
+# What proxies tell each other of a request (Envoy, "HTTP header manipulation"; Istio's metadata exchange): who removes
+# most of it at a border means all.
+_INSIDE: Final = frozenset((
+    "x-forwarded-client-cert", "x-forwarded-for", "x-forwarded-proto", "x-request-id",
+    *(f"x-envoy-{each}" for each in ("attempt-count", "decorator-operation", "expected-rq-timeout-ms",
+                                     "external-address", "internal", "original-path", "peer-metadata",
+                                     "peer-metadata-id")),
+))  # fmt: skip
 # What tells browsers to be careful (OWASP Secure Headers Project): who sets most of them is asked about the others.
 _CAREFUL: Final = frozenset((
     "strict-transport-security", "x-content-type-options", "x-frame-options", "referrer-policy", "permissions-policy",
@@ -63,11 +71,14 @@ def headers_alike(facts: Facts, invariant: Invariant) -> Iterator[Finding]:
 
 
 def _halves(said: frozenset[str]) -> Iterator[str]:
-    """What is left of a family of which something is removed."""
+    """What is left of a family of which something is removed, or of the inside's of which most is."""
     for family in _FAMILIES:
         wanted = {f"remove request header {each}" for each in family}
         if wanted & said:
             yield from wanted - said
+    inside = {f"remove request header {each}" for each in _INSIDE}
+    if 2 * len(inside & said) > len(inside):
+        yield from inside - said
 
 
 def _headers(route: Mapping[str, Any]) -> frozenset[str]:

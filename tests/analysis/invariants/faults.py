@@ -95,6 +95,12 @@ RAW = (
         "tcp": [{"route": [{"destination": {"host": "smpp.p0.example", "port": {"number": 2775}}}]}],
     }),
 )  # fmt: skip
+# All that proxies say of a request but one.
+INSIDE = [
+    "x-forwarded-client-cert", "x-forwarded-for", "x-forwarded-proto", "x-envoy-attempt-count",
+    "x-envoy-decorator-operation", "x-envoy-expected-rq-timeout-ms", "x-envoy-external-address", "x-envoy-internal",
+    "x-envoy-original-path", "x-envoy-peer-metadata", "x-envoy-peer-metadata-id",
+]  # fmt: skip
 OUT_OF_STEP = tuple(
     document("VirtualService", "istio-partners", f"step-{number}", {
         "hosts": [f"s{number}.example.com"], "gateways": ["istio-partners/p0"],
@@ -561,6 +567,23 @@ FAULTS: list[tuple[str, Change, str, str]] = [
         ),
         "VirtualService istio-partners/careful",
         "does not set response header x-content-type-options",
+    ),
+    (
+        "PM036",
+        add(
+            document(
+                "VirtualService",
+                "istio-partners",
+                "inside",
+                {
+                    "hosts": ["inside.example.com"],
+                    "gateways": ["istio-partners/p0"],
+                    "http": [{"headers": {"request": {"remove": INSIDE}}, "route": TO_APP0}],
+                },
+            )
+        ),
+        "VirtualService istio-partners/inside",
+        "does not remove request header x-request-id",
     ),
     ("PM036", add(*OUT_OF_STEP), "VirtualService istio-partners/step-2", "remove request header x-forwarded-for"),
     (
