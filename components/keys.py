@@ -51,7 +51,7 @@ class Keys(pulumi.ComponentResource):
         aws.kms.Alias(
             f"{args.platform}-{name}",
             name=f"alias/{args.platform}-{name}",
-            target_key_id=key.key_id,
+            target_key_id=key.id,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return key.arn

@@ -211,6 +211,10 @@ def _certificate(account: StandIn, identifier: str, inputs: Properties) -> dict[
     return {"domainValidationOptions": options}
 
 
+def _record(account: StandIn, identifier: str, inputs: Properties) -> dict[str, Any]:
+    return {"fqdn": str(inputs.get("name", "")).rstrip(".")}
+
+
 def _zone(account: StandIn, identifier: str, inputs: Properties) -> dict[str, Any]:
     return {"nameServers": [f"ns-{n}.dns.invalid" for n in range(4)], "zoneId": f"Z{_digest(identifier).upper()}"}
 
@@ -279,6 +283,7 @@ _ADDITIONS: Final[Mapping[str, Callable[[StandIn, str, Properties], dict[str, An
     "aws:kms/key:Key": _key,
     "aws:lb/loadBalancer:LoadBalancer": _load_balancer,
     "aws:lb/targetGroup:TargetGroup": _target_group,
+    "aws:route53/record:Record": _record,
     "aws:route53/zone:Zone": _zone,
 }
 

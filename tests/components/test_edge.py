@@ -1,7 +1,10 @@
 """Both ingress planes: a firewall that cannot be gone around, and addresses and clients that partners can rely on."""
 
+from typing import Any, cast
+
 import pytest
 
+from components import stand_in
 from components.recording import Registration
 from tests.components.programs import run, run_of
 from tests.pulumi_mocks import Recorded
@@ -115,7 +118,8 @@ def test_names_and_certificates_are_made_in_a_zone_that_is_ours() -> None:
     assert set(records) == {"pay.example.com", "billing-test-web-validate-pay.example.com"}
     assert records["pay.example.com"]["type"] == "A"
     validation = recorded.one("aws:acm/certificateValidation:CertificateValidation")
-    assert len(validation.inputs["validationRecordFqdns"]) == 1
+    proof = records["billing-test-web-validate-pay.example.com"]["name"]
+    assert validation.inputs["validationRecordFqdns"] == [proof.removesuffix(".")]
 
 
 def test_without_a_zone_the_proof_of_a_host_is_told_instead() -> None:
@@ -124,6 +128,20 @@ def test_without_a_zone_the_proof_of_a_host_is_told_instead() -> None:
     outputs = recorded.one("partner-mesh:load_balancers:LoadBalancers").outputs or {}
     assert all(" CNAME " in text for text in outputs["validationRecords"].values())
     assert outputs["validationRecords"]
+
+
+@pytest.mark.parametrize("zone", [{}, {"zoneId": "Z1"}])
+def test_a_provider_that_tells_no_proof_of_a_host_stops_nothing(
+    zone: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that only echoes, as rehearsals of `up` on the real engine have."""
+    monkeypatch.delitem(cast("dict[str, Any]", stand_in._ADDITIONS), "aws:acm/certificate:Certificate")
+    zoned = {name: one | (zone if one["direction"] == "ingress" else {}) for name, one in GATEWAYS.items()}
+    recorded = run(loaded(gateways=zoned))
+    outputs = recorded.one("partner-mesh:load_balancers:LoadBalancers").outputs or {}
+    told = [one.inputs["name"] for one in recorded if one.type == "aws:route53/record:Record"]
+    told += outputs["validationRecords"].values()
+    assert any(text.startswith("_not-asked-for.pay.example.com.") for text in told)
 
 
 def test_shield_guards_the_addresses_where_it_is_asked_for() -> None:
