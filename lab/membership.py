@@ -48,25 +48,30 @@ def _fits(value: str, pattern: str) -> bool:
 
 
 def normalised(path: str) -> str:
-    """A path as the mesh judges it (DECODE_AND_MERGE_SLASHES): without query, decoded where harmless, merged."""
+    """A path as the mesh judges it (DECODE_AND_MERGE_SLASHES): without query, decoded where harmless, merged.
+
+    In the order of Envoy's source/common/http/path_utility.cc: slashes unescaped, dots resolved (empty segments count),
+    then slashes merged; the slash at either end stays, so that `//` is `//`.
+    """
     path = path.partition("?")[0].partition("#")[0]
     for escape, slash in (("%2f", "/"), ("%2F", "/"), ("%5c", "\\"), ("%5C", "\\")):
         path = path.replace(escape, slash)
     path = re.sub(r"%([0-9a-fA-F]{2})", _unreserved, path).replace("\\", "/")
-    if set(path) == {"/"} and len(path) > 1:
-        return "//"  # Envoy keeps the slash at either end (source/common/http/path_utility.cc, mergeSlashes)
     segments: list[str] = []
-    parts = re.sub(r"/{2,}", "/", path).split("/")
+    parts = path.removeprefix("/").split("/")
     for index, segment in enumerate(parts):
-        last = index == len(parts) - 1
-        if segment == "..":
-            del segments[-1:]
-        elif segment != ".":
+        if segment not in (".", ".."):
             segments.append(segment)
             continue
-        if last:
+        if segment == "..":
+            del segments[-1:]
+        if index == len(parts) - 1:
             segments.append("")
-    return "/".join(segments) or "/"
+    resolved = "/" + "/".join(segments)
+    if "//" not in resolved:
+        return resolved
+    end = "/" if resolved.endswith("/") else ""
+    return "/" + "/".join(filter(None, segments)) + end
 
 
 def _unreserved(match: re.Match[str]) -> str:

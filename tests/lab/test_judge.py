@@ -170,6 +170,10 @@ def test_an_observation_agrees_only_with_its_own_verdict() -> None:
         ("//", "//"),
         ("/", "/"),
         ("/..", "/"),
+        ("/../b", "/b"),
+        ("/a//../b", "/a/b"),
+        ("/%2Flab/..", "//"),
+        ("//a/../b", "/b"),
     ],
 )
 def test_paths_are_judged_as_the_mesh_normalises_them(path: str, expected: str) -> None:
