@@ -8,7 +8,7 @@ Shape: `{"endpoints": [[text, kind, namespace]], "layers": [[name, letter]],
 "counts", "notes"}`. Everything that refers to another list does so by number.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from partner_mesh.analysis.layers import (
@@ -88,14 +88,17 @@ class _Payload:
         sources = [
             [position, self._row(row)] for position, row in zip(self.results.sources, self.results.rows, strict=True)
         ]
-        journeys = [self._journey(each) for each in self.results.journeys]
+        # The same answer to the same caller from several addresses is told once.
+        journeys: dict[tuple[int, int, int], Connection] = {}
+        for each in self.results.journeys:
+            journeys.setdefault(self._journey(each), each)
         return {
             "endpoints": self.endpoints.values,
             "sources": sources,
             "rows": self.rows.values,
             "classes": self.classes.values,
-            "journeys": journeys,
-            "partners": self._partners(),
+            "journeys": list(journeys),
+            "partners": _partners(tuple(journeys.values()), self.results.endpoints),
             "decisions": self.decisions.values,
             "https": self.https.values,
             "becauses": self.becauses.values,
@@ -105,7 +108,9 @@ class _Payload:
         }
 
     def _endpoint(self, endpoint: Endpoint) -> int:
-        return self.endpoints.number(endpoint, [seen(_name(endpoint)), *_kind(endpoint)])
+        # The same caller from several addresses is one to a reader: clients are told apart by what they are called.
+        key = str(endpoint) if isinstance(endpoint, Client) else endpoint
+        return self.endpoints.number(key, [seen(_name(endpoint)), *_kind(endpoint)])
 
     def _row(self, row: Iterable[tuple[Mask, Decisions]]) -> int:
         parts = tuple((self._class(decisions), self._span(mask)) for mask, decisions in row)
@@ -124,9 +129,9 @@ class _Payload:
             found = self._spans[mask] = tuple(number for pair in spans(mask) for number in pair)
         return found
 
-    def _journey(self, journey: Connection) -> list[int]:
+    def _journey(self, journey: Connection) -> tuple[int, int, int]:
         decision = Decision(journey.verdict, journey.ports, journey.decided_by, journey.http)
-        return [self._endpoint(journey.source), self._endpoint(journey.destination), self._decision(decision)]
+        return self._endpoint(journey.source), self._endpoint(journey.destination), self._decision(decision)
 
     def _decision(self, decision: Decision) -> int:
         because = tuple(dict.fromkeys(self._because(each) for each in decision.decided_by))
@@ -143,26 +148,27 @@ class _Payload:
         value = layer, seen(because.object), seen(because.reason), seen(place)
         return self.becauses.number(value, list(value))
 
-    def _partners(self) -> dict[str, Any]:
-        """Each partner's journeys by number: as the caller, and towards a host that its objects declare."""
-        found: dict[str, dict[str, list[int]]] = {}
-        owners = owners_of_hosts(self.results.journeys)
 
-        def of(name: str) -> dict[str, list[int]]:
-            return found.setdefault(name, {"inbound": [], "outbound": []})
+def _partners(journeys: Sequence[Connection], endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """Each partner's journeys by number: as the caller, and towards a host that its objects declare."""
+    found: dict[str, dict[str, list[int]]] = {}
+    owners = owners_of_hosts(journeys)
 
-        for endpoint in self.results.endpoints:
-            if isinstance(endpoint, Partner):
-                of(seen(endpoint.name))
-        for number, journey in enumerate(self.results.journeys):
-            source = journey.source
-            if isinstance(source, Partner):
-                of(seen(source.name))["inbound"].append(number)
-            elif isinstance(source, Client) and source.beside:
-                of(seen(source.beside))["inbound"].append(number)
-            for name in owners.get(journey.destination, {}):
-                of(seen(name))["outbound"].append(number)
-        return dict(sorted(found.items()))
+    def of(name: str) -> dict[str, list[int]]:
+        return found.setdefault(name, {"inbound": [], "outbound": []})
+
+    for endpoint in endpoints:
+        if isinstance(endpoint, Partner):
+            of(seen(endpoint.name))
+    for number, journey in enumerate(journeys):
+        source = journey.source
+        if isinstance(source, Partner):
+            of(seen(source.name))["inbound"].append(number)
+        elif isinstance(source, Client) and source.beside:
+            of(seen(source.beside))["inbound"].append(number)
+        for name in owners.get(journey.destination, {}):
+            of(seen(name))["outbound"].append(number)
+    return dict(sorted(found.items()))
 
 
 def owners_of_hosts(journeys: Iterable[Connection]) -> dict[Endpoint, dict[str, None]]:

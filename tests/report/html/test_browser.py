@@ -91,6 +91,7 @@ def test_a_click_explains_a_cell_by_layers_and_objects(browser: Browser, dev: st
     assert "partner acme-mobile → charging/charging-v1" in said
     assert "AuthorizationPolicy charging/acme-mobile.charging" in said
     assert "/v1/callbacks/{*}" in said
+    assert "any-but-POST acme.partners.dev.example.com" in said
     keep(browser, "dev-explanation")
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partner_mesh.analysis.layers import NETWORK_POLICY, Because, ExternalHost
+from partner_mesh.analysis.layers import NETWORK_POLICY, Because, Client, ExternalHost, Verdict
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.results import Results
+from partner_mesh.analysis.sets import AddressSet
 from partner_mesh.model.names import PARTNER_LABEL
 from partner_mesh.report.html.payload import payload, spans
 from tests.report.html.sample import hostile, thousand
@@ -42,6 +43,20 @@ def test_a_lost_decision_would_be_noticed() -> None:
     data = payload(results)
     data["classes"][0].pop()
     assert sorted(expanded(data)) != sorted(original(results))
+
+
+def test_a_caller_from_several_addresses_is_one_to_a_reader_and_its_equal_answers_are_told_once() -> None:
+    results = thousand(partners=2, workloads=2)
+    one, other = (Client("elsewhere", AddressSet.of(block), "p") for block in ("192.0.2.0/24", "198.51.100.0/24"))
+    journey, end = results.journeys[0], results.journeys[0].destination
+    refused = [replace(journey, source=each, destination=end, verdict=Verdict.DENIED) for each in (one, other)]
+    only_one = replace(journey, source=other, verdict=Verdict.UNKNOWN)
+    data = payload(replace(results, journeys=(*results.journeys, *refused, only_one)))
+    ends = [number for number, each in enumerate(data["endpoints"]) if each[0] == "partner p from elsewhere"]
+    assert len(ends) == 1
+    told = [data["decisions"][each][0] for source, _, each in data["journeys"] if source == ends[0]]
+    assert told == ["denied", "unknown"]
+    assert [data["journeys"][number][0] for number in data["partners"]["p"]["inbound"]] == ends * 2
 
 
 @given(st.integers(min_value=0, max_value=1 << 90))

@@ -74,11 +74,16 @@ const destinations = (() => {
   return [...found].sort((a, b) => a - b);
 })();
 
+// A set in a word: all methods without one are kept as `*` and `!GET`.
+function listed(values) {
+  const but = values.length > 1 && values[0] === "*" && values.slice(1).every((each) => each.startsWith("!"));
+  return but ? `any-but-${values.slice(1).map((each) => each.slice(1)).join(",")}` : values.join(",");
+}
 function requestsText(http) {
   if (http < 0) return [];
   return data.https[http].map((box) => {
     const when = box.when ? ` when ${box.when.join(" and ")}` : "";
-    return `${box.methods.join(",")} ${box.hosts.join(",")} ${box.paths.join(" ")}${when}`;
+    return `${listed(box.methods)} ${listed(box.hosts)} ${box.paths.join(" ")}${when}`;
   });
 }
 let decisionTexts = null; // lower case, made when somebody searches

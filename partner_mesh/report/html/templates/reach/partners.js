@@ -19,7 +19,7 @@ function journeyTable(numbers, far, empty) {
       const why = element("button", { type: "button" }, "why");
       why.addEventListener("click", () => explain(source, destination, why));
       body.append(element("tr", {}, element("td", {}, chip(verdict)), element("td", {}, name(far ? source : destination)), element("td", { class: "mono" }, ports),
-        element("td", { class: "mono" }, box.methods.join(" ")), element("td", { class: "mono" }, box.hosts.join(" ")),
+        element("td", { class: "mono" }, listed(box.methods)), element("td", { class: "mono" }, listed(box.hosts)),
         element("td", { class: "mono" }, `${box.paths.join(" ")}${box.when ? ` when ${box.when.join(" and ")}` : ""}`), element("td", {}, why)));
     }
   }
