@@ -17,9 +17,11 @@ _PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "components", "partner_mesh")
 _LOUD: Final = frozenset({"warning", "error"})
 # The engine's own default providers; what another stack exports, which each run reads and none makes.
 _NO_STEP_OF_OURS: Final = re.compile(r"::pulumi:providers:\w+::default(_\w+)?$|::pulumi:pulumi:StackReference::")
-# Remarks on this machine's installation, not on the program: where a plugin lies, which version it is.
+# Remarks on this machine's installation, not on the program: where a plugin lies, which version it is; and an event of
+# the API server's own round of repairs, when it comes by while a Service is being deleted.
 _OF_THE_INSTALLATION: Final = re.compile(
     r"using pulumi-\S+ from \$PATH|resource plugin \S+ is expected to have version"
+    r"|ClusterIPNotAllocated: Cluster IP \S+ \S+ is not allocated; repairing"
 )
 
 
