@@ -63,12 +63,13 @@ def _unlike(
 ) -> Iterator[Finding]:  # fmt: skip
     """A gateway in front of several applications takes the tokens of each: more audiences than one are no fault."""
     resource, rules, said = at_gateway[0][0], [each for _, each in at_gateway], f"tokens of {rule.get('issuer')}"
-    if not any(each.get("forwardOriginalToken") is True for each in rules):
+    theirs = [each for each in rules if _meet(each, rule)] or rules  # those rules that take these tokens
+    if not any(each.get("forwardOriginalToken") is True for each in theirs):
         yield invariant.at(
             resource, f"gateway {gateway} drops the token that {workload} behind it asks for",
             "forwardOriginalToken: true",
         )  # fmt: skip
-    if not any(all(each.get(key) == rule.get(key) for key in _KEYS) for each in rules):
+    if not any(all(each.get(key) == rule.get(key) for key in _KEYS) for each in theirs):
         yield invariant.at(
             resource, f"gateway {gateway} checks {said} with other keys than {workload} behind it",
             "give both the same jwtRules",
@@ -80,6 +81,12 @@ def _unlike(
             resource, f"gateway {gateway} refuses {said} for {', '.join(refused)}, which {workload} behind it takes",
             "list the audiences of every application behind the gateway",
         )  # fmt: skip
+
+
+def _meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a token may be made out to both; a rule without audiences takes every one."""
+    audiences = [{str(name) for name in each.get("audiences") or ()} for each in (one, other)]
+    return not all(audiences) or not audiences[0].isdisjoint(audiences[1])
 
 
 def _rules(tokens: Tokens) -> Iterator[tuple[Resource, Mapping[str, Any]]]:

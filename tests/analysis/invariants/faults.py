@@ -95,6 +95,19 @@ RAW = (
         "tcp": [{"route": [{"destination": {"host": "smpp.p0.example", "port": {"number": 2775}}}]}],
     }),
 )  # fmt: skip
+
+
+def beside_another_audience(fault: dict[str, Any]) -> Change:
+    """A gateway with a second rule of the same issuer, for another audience and right."""
+
+    def apply(stack: Documents) -> None:
+        spec = one(stack, "RequestAuthentication", "users")["spec"]
+        [rule] = spec["jwtRules"]
+        spec["jwtRules"] = [rule | fault, rule | {"audiences": ["another"]}]
+
+    return apply
+
+
 # All that proxies say of a request but one.
 INSIDE = [
     "x-forwarded-client-cert", "x-forwarded-for", "x-forwarded-proto", "x-envoy-attempt-count",
@@ -360,6 +373,14 @@ FAULTS: list[tuple[str, Change, str, str]] = [
                 change("RequestAuthentication", "users", ["spec", "jwtRules", 0, "forwardOriginalToken"], False),
                 "drops the token that",
             ),
+        )
+    ),
+    # Of one issuer two rules, the other application's in order.
+    *(
+        ("PM014", beside_another_audience(fault), "RequestAuthentication istio-web/users", words)
+        for fault, words in (
+            ({"forwardOriginalToken": False}, "drops the token that"),
+            ({"jwksUri": "u"}, "with other keys than"),
         )
     ),
     ("PM014", drop("RequestAuthentication", "users"), "RequestAuthentication app0/app0", "lets every token in"),
