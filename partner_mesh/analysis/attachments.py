@@ -12,11 +12,12 @@ from typing import Any, Final
 import yaml
 
 from partner_mesh.analysis.layers import Workload
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.primary_network import networks, role, takes
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.selectors import SelectorError
 from partner_mesh.analysis.sets import AddressSet
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 from partner_mesh.model.record import dataclass, field
 
 GROUP: Final = "k8s.cni.cncf.io"

@@ -6,11 +6,11 @@ from functools import cached_property
 from partner_mesh.analysis.kinds import Alike, Grouped, Kinds, Parts
 from partner_mesh.analysis.layers import EGRESS_REGISTRY, Addresses, Because, Endpoint, Opinion, Verdict, Workload
 from partner_mesh.analysis.mesh import Bond, MeshLayer, excluded_ports
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.registry import Host, Scope
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.selectors import Mask, mask_of
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.universe import Universe, union
 
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from partner_mesh.analysis.layers import MUTUAL_TLS, ROUTE, Because, Workload
 from partner_mesh.analysis.mesh_config import NETWORKING, MeshConfig, selector
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.resources import Note, Resource
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.written import items
 from partner_mesh.model.record import dataclass
 

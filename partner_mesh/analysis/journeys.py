@@ -32,13 +32,13 @@ from partner_mesh.analysis.layers import (
 from partner_mesh.analysis.mesh import Bond, Mesh
 from partner_mesh.analysis.mutual_tls import mode_parts
 from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.policies_by_host import PoliciesByHost
 from partner_mesh.analysis.registry import Host
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.routes import Leg, Proxy, Target, legs, raw_legs
 from partner_mesh.analysis.rules import TCP
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Fate, Way, settled
 from partner_mesh.model.record import dataclass, replace
 

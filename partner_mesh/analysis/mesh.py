@@ -37,11 +37,12 @@ from partner_mesh.analysis.mesh_config import (
     mesh_config,
 )
 from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.registry import Registry, Scope, Scopes
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.routes import VirtualServices
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.waypoints import Waypoint, Waypoints
 from partner_mesh.analysis.written import items
 from partner_mesh.model.record import dataclass

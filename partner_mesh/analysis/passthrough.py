@@ -18,9 +18,9 @@ from partner_mesh.analysis.layers import Client, Opinion, Verdict
 from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.mesh_config import visible
 from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.registry import host_matches
 from partner_mesh.analysis.sets import PortSet
-from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.ways import Way
 from partner_mesh.model.record import replace
 

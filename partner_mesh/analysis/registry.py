@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from partner_mesh.analysis.mesh_config import NETWORKING, MeshConfig, exports_of, selector, visible
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods, Service, World
+from partner_mesh.analysis.topology import Service, World
 from partner_mesh.analysis.written import items
 from partner_mesh.model.record import dataclass
 

@@ -4,8 +4,8 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from partner_mesh.analysis.kinds import Grouped, Parts
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.selectors import Mask, mask_of
-from partner_mesh.analysis.topology import Pods
 from partner_mesh.analysis.universe import Universe, union
 
 if TYPE_CHECKING:  # which makes them

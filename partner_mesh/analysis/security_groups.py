@@ -28,12 +28,13 @@ from partner_mesh.analysis.layers import (
     Verdict,
     Workload,
 )
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.resources import Note, Resource
 from partner_mesh.analysis.security_group_rules import DOCUMENTS, Group, GroupRule, group_of
 from partner_mesh.analysis.security_group_sides import Sides
 from partner_mesh.analysis.selectors import Selector, SelectorError, label_selector, selects
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.universe import Universe
 from partner_mesh.analysis.written import items, mapping
 from partner_mesh.model.record import dataclass

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from partner_mesh.analysis import calico_endpoints
 from partner_mesh.analysis.layers import Workload
-from partner_mesh.analysis.resources import BUILT_IN_GROUPS, Loaded, Note, Resource, string_map
+from partner_mesh.analysis.pods import Pods, addresses_of, made_from, owner_of, pods_of
+from partner_mesh.analysis.resources import BUILT_IN_GROUPS, Loaded, Note, Resource
 from partner_mesh.analysis.services import Service, ServicePort, ingress_services, service_of
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.variants import told_apart
 from partner_mesh.analysis.written import faults, mapping, mappings, port_number
-from partner_mesh.model.record import dataclass, field
+from partner_mesh.model.record import dataclass
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # set by the API server on every namespace
 
@@ -43,44 +44,6 @@ _REPLICA_LABELS: Final = frozenset({
     "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index", "deployment", "deploymentconfig",
     "rollouts-pod-template-hash",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerPort:
-    """A port that a container declares. `name` is "" where it has none."""
-
-    name: str
-    port: int
-    protocol: str = "TCP"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pods:
-    """What a workload's pods have in common: everything that a selector or a rule can ask of them."""
-
-    endpoint: Workload
-    labels: Mapping[str, str]
-    namespace_labels: Mapping[str, str]
-    resource: Resource
-    annotations: Mapping[str, str] = field(default_factory=dict)  # of the pods, not of their owner
-    service_account: str = "default"
-    ports: tuple[ContainerPort, ...] = ()
-    host_network: bool = False
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    addresses: AddressSet = AddressSet.NONE  # only where running Pods were read
-
-    @property
-    def namespace(self) -> str:
-        """The pods' namespace."""
-        return self.endpoint.namespace
-
-    def named_port(self, name: str, protocol: str | None = None) -> PortSet:
-        """The ports that carry a name; of one protocol where it is given."""
-        return PortSet.union(
-            PortSet.single(each.protocol, each.port)
-            for each in self.ports
-            if each.name == name and (protocol is None or each.protocol == protocol)
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +190,7 @@ class World:
         present = {(each.kind, each.namespace, each.name) for each in self.resources}
         for group_kind, path in _TEMPLATES.items():
             for resource in self._kinds.get(group_kind, ()):
-                owner = _owner(resource)
+                owner = owner_of(resource)
                 if owner is not None and (owner[0], resource.namespace, owner[1]) in present:
                     continue
                 template: Any = resource.body
@@ -239,16 +202,19 @@ class World:
                 metadata = template.get("metadata")
                 metadata = metadata if isinstance(metadata, Mapping) else {}
                 endpoint = Workload(resource.kind, resource.namespace, resource.name)
-                yield self._pods(endpoint, resource, metadata, template.get("spec"))
+                yield pods_of(endpoint, resource, self.namespaces[endpoint.namespace], metadata, template.get("spec"))
 
     def _running(self, templated: Mapping[Workload, Pods]) -> Iterator[Pods]:
         """Bare Pods, and Pods whose owner was not read: one endpoint for an owner's Pods of the same labels."""
         groups: dict[tuple[str, str, str], dict[tuple[tuple[str, str], ...], list[Resource]]] = {}
+        near: dict[str, list[Pods]] = {}
+        for each in templated.values():
+            near.setdefault(each.namespace, []).append(each)
         read = self.of("", "Pod")
         endpoints = [each for group in calico_endpoints.GROUPS for each in self.of(group, "WorkloadEndpoint")]
         for pod in (*read, *calico_endpoints.pods_of(endpoints, read)):
-            owner = _owner(pod) or (pod.kind, pod.name)
-            if self._folded(owner, pod.namespace, templated) or _made_from(pod, templated):
+            owner = owner_of(pod) or (pod.kind, pod.name)
+            if self._folded(owner, pod.namespace, templated) or made_from(pod, near.get(pod.namespace, ())):
                 continue
             labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k not in _REPLICA_LABELS))
             groups.setdefault((owner[0], pod.namespace, owner[1]), {}).setdefault(labels, []).append(pod)
@@ -258,9 +224,9 @@ class World:
                 # Pods of one owner that some selector tells apart are endpoints of their own, named after themselves.
                 first = members[0]
                 endpoint = Workload(kind, namespace, name) if together else Workload("Pod", namespace, first.name)
-                addresses = AddressSet.union(_addresses(each) for each in members)
+                addresses = AddressSet.union(addresses_of(each) for each in members)
                 shown = {"labels": first.labels, "annotations": first.annotations}
-                yield self._pods(endpoint, first, shown, first.spec, addresses)
+                yield pods_of(endpoint, first, self.namespaces[namespace], shown, first.spec, addresses=addresses)
 
     @cached_property
     def _choosers(self) -> list[Resource]:
@@ -270,7 +236,7 @@ class World:
     @cached_property
     def _owners(self) -> dict[tuple[str, str, str], tuple[str, str]]:
         """Who owns an owned object: (kind, namespace, name) → (kind, name)."""
-        found = ((each, _owner(each)) for each in self.resources if each.metadata.get("ownerReferences"))
+        found = ((each, owner_of(each)) for each in self.resources if each.metadata.get("ownerReferences"))
         return {(each.kind, each.namespace, each.name): owner for each, owner in found if owner is not None}
 
     def _folded(self, owner: tuple[str, str], namespace: str, templated: Mapping[Workload, Pods]) -> bool:
@@ -281,28 +247,6 @@ class World:
             above is not None and Workload(above[0], namespace, above[1]) in templated
         )
 
-    def _pods(
-        self,
-        endpoint: Workload,
-        resource: Resource,
-        metadata: Mapping[str, Any],
-        spec: Any,
-        addresses: AddressSet = AddressSet.NONE,
-    ) -> Pods:
-        spec = spec if isinstance(spec, Mapping) else {}
-        return Pods(
-            endpoint,
-            string_map(metadata.get("labels")),
-            self.namespaces[endpoint.namespace],
-            resource,
-            string_map(metadata.get("annotations")),
-            str(spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"),
-            tuple(_container_ports(spec)),
-            spec.get("hostNetwork") is True,
-            string_map(spec.get("nodeSelector")),
-            addresses,
-        )
-
 
 def wrong(resource: Resource) -> Iterator[str]:
     """What of an object is of the wrong type, where its API is one of those that are read."""
@@ -310,54 +254,4 @@ def wrong(resource: Resource) -> Iterator[str]:
         yield from faults(resource.kind, resource.document())
 
 
-def _owner(resource: Resource) -> tuple[str, str] | None:
-    """(kind, name) of the controlling owner, else of the first; a Node owns its static Pods only in name."""
-    references = resource.metadata.get("ownerReferences")
-    found = [each for each in references if isinstance(each, Mapping)] if isinstance(references, list) else []
-    found = [each for each in found if each.get("name") and each.get("kind") != "Node"]
-    if not found:
-        return None
-    chosen = next((each for each in found if each.get("controller") is True), found[0])
-    return str(chosen.get("kind") or "Pod"), str(chosen["name"])
-
-
-def _made_from(pod: Resource, templated: Mapping[Workload, Pods]) -> bool:
-    """Whether a Pod of which only Calico tells is a replica of a template, by its name and labels."""
-    return bool(pod.body.get("endpoint")) and any(
-        owner.namespace == pod.namespace
-        and pod.name.startswith(f"{owner.name}-")
-        and pods.labels
-        and pods.labels.items() <= pod.labels.items()
-        for owner, pods in templated.items()
-    )
-
-
-def _container_ports(spec: Mapping[str, Any]) -> Iterator[ContainerPort]:
-    """Declared ports of all containers, and of init containers that keep running (sidecars)."""
-    containers = mappings(spec.get("containers"))
-    containers += [each for each in mappings(spec.get("initContainers")) if each.get("restartPolicy") == "Always"]
-    for container in containers:
-        for port in mappings(container.get("ports")):
-            number = port_number(port.get("containerPort"))
-            if number is not None:
-                yield ContainerPort(str(port.get("name") or ""), number, str(port.get("protocol") or "TCP").upper())
-
-
-def _addresses(pod: Resource) -> AddressSet:
-    status = pod.body.get("status")
-    if not isinstance(status, Mapping):
-        return AddressSet.NONE
-    written = [
-        status.get("podIP"),
-        *(each.get("ip") for each in mappings(status.get("podIPs"))),
-    ]
-    found = []
-    for each in written:
-        try:
-            found.append(AddressSet.of(str(each)) if each else AddressSet.NONE)
-        except ValueError:
-            continue
-    return AddressSet.union(found)
-
-
-__all__ = ["NAME_LABEL", "Backend", "ContainerPort", "Pods", "Service", "ServicePort", "World"]
+__all__ = ["NAME_LABEL", "Backend", "Service", "ServicePort", "World"]

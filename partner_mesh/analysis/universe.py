@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Final
 
 from partner_mesh.analysis.layers import Addresses, Endpoint, IngressController, Partner, Workload
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.selectors import LabelIndex, Mask, mask_of
 from partner_mesh.analysis.sets import V4_END, AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 
 _FEW: Final = {4: 1 << 8, 6: 1 << 64}  # a block of at most so many addresses names hosts, not a part of the internet
 

@@ -15,10 +15,11 @@ from partner_mesh.analysis.bound_policies import Bound
 from partner_mesh.analysis.http import HttpSet
 from partner_mesh.analysis.layers import AUTHORISATION, Because, Opinion, Verdict, Workload
 from partner_mesh.analysis.peers import Peer
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.registry import Registry
 from partner_mesh.analysis.services import Service, ServicePort
 from partner_mesh.analysis.sets import PortSet
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 from partner_mesh.analysis.ways import Way, settled
 from partner_mesh.model.record import dataclass
 

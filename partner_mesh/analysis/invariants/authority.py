@@ -8,8 +8,8 @@ from partner_mesh.analysis.invariants.facts import Facts
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.mesh_config import SECURITY, selector
 from partner_mesh.analysis.network_policy import resources as network_policies
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.resources import Resource
-from partner_mesh.analysis.topology import Pods
 
 _IDENTITIES: Final = ("principals", "namespaces", "serviceAccounts", "notPrincipals", "notNamespaces")
 

@@ -6,10 +6,10 @@ from typing import Final
 from partner_mesh.analysis.invariants.facts import INTERNET, Facts, outwards, shown_addresses, shown_because
 from partner_mesh.analysis.invariants.finding import Finding, Invariant, Severity
 from partner_mesh.analysis.layers import Addresses, Verdict, Workload
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.registry import Host
 from partner_mesh.analysis.resources import Resource
 from partner_mesh.analysis.sets import AddressSet, PortSet
-from partner_mesh.analysis.topology import Pods
 
 # AWS answers on both; security groups do not filter them (EC2 user guide, "Security groups"), so that only network
 # policies count here.

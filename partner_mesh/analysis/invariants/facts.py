@@ -10,6 +10,7 @@ from partner_mesh.analysis.journeys import Journey
 from partner_mesh.analysis.layers import Addresses, Because, Verdict, Workload
 from partner_mesh.analysis.mesh import Mesh
 from partner_mesh.analysis.mesh_config import NETWORKING
+from partner_mesh.analysis.pods import Pods
 from partner_mesh.analysis.reachability import Reach, mesh_layers
 from partner_mesh.analysis.registry import full_name
 from partner_mesh.analysis.resources import Loaded, Resource
@@ -17,7 +18,7 @@ from partner_mesh.analysis.security_groups import SecurityGroupLayer
 from partner_mesh.analysis.selectors import positions
 from partner_mesh.analysis.sets import AddressSet, PortSet
 from partner_mesh.analysis.through_gateways import journeys, mesh_of
-from partner_mesh.analysis.topology import Pods, World
+from partner_mesh.analysis.topology import World
 from partner_mesh.model.names import MANAGED_BY, MANAGED_BY_LABEL
 
 # Not the internet: private, shared, loopback, link-local and multicast ranges (IANA's special-purpose registries).
