@@ -18,8 +18,8 @@ GOAL = 0.5  # seconds, for all three
 
 def analyse(names: list[str]) -> None:
     """Read and answer each configuration; print how many connections are allowed, denied and unknown."""
-    from partner_mesh.analysis.resources import Loaded, load  # noqa: PLC0415  # only the measured process loads these
-    from partner_mesh.analysis.table import Table  # noqa: PLC0415
+    from partner_mesh.analysis.resources import Loaded, load
+    from partner_mesh.analysis.table import Table
 
     counts = {}
     for name in names:

@@ -37,8 +37,8 @@ CHANGES = ("one more route", "one more source range", "one more method outwards"
 
 def analyse(before: str, after: str) -> None:
     """Compare two files of objects; print the seconds of reading and of comparing, and how much there is to tell."""
-    from partner_mesh.analysis.comparison import compared  # noqa: PLC0415  # only the measured process loads these
-    from partner_mesh.analysis.resources import of_documents  # noqa: PLC0415
+    from partner_mesh.analysis.comparison import compared
+    from partner_mesh.analysis.resources import of_documents
 
     collect_rarely()
     began = time.perf_counter()
@@ -50,8 +50,8 @@ def analyse(before: str, after: str) -> None:
 
 def main() -> None:
     """Print the table."""
-    from bench.partners import names_and_ranges, stack_of, two_way_partner  # noqa: PLC0415  # as above: pydantic
-    from partner_mesh.specs import compile_stack  # noqa: PLC0415
+    from bench.partners import names_and_ranges, stack_of, two_way_partner
+    from partner_mesh.specs import compile_stack
 
     files = [two_way_partner(name, source) for name, source in names_and_ranges(PARTNERS)]
 

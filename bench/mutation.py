@@ -168,7 +168,7 @@ def _decisions(results: Results) -> set[tuple[Any, ...]]:
 def judge_of(stack: Stack) -> Judge:
     """The judge of a configured stack. Applications' and charts' own objects are there, and not ours to get wrong."""
     # The compiler is imported where it is used: judging needs documents only.
-    from partner_mesh.specs import compile_stack  # noqa: PLC0415
+    from partner_mesh.specs import compile_stack
 
     compiled = compile_stack(stack)
     deployed = [each.document() for each in compiled.manifests] + [dict(each) for each in compiled.security_groups]
@@ -239,8 +239,8 @@ def _verdict(number: int) -> tuple[Noticed, str]:
 def main() -> None:
     """Judge the mutants of a stack."""
     # Only the whole run reads configuration: tests bring a stack.
-    from partner_mesh.cli.garbage import collect_rarely  # noqa: PLC0415
-    from partner_mesh.config.loader import load_stack  # noqa: PLC0415
+    from partner_mesh.cli.garbage import collect_rarely
+    from partner_mesh.config.loader import load_stack
 
     options = argparse.ArgumentParser(prog="python -m bench.mutation")
     options.add_argument("stack", nargs="?", default="dev")

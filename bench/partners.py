@@ -87,7 +87,7 @@ def names_and_ranges(count: int) -> Iterator[tuple[str, str]]:
 
 def stack_of(partners: list[dict[str, Any]]) -> "Stack":
     """A stack with these partner files' contents."""
-    from partner_mesh.config.stack import Stack  # noqa: PLC0415
+    from partner_mesh.config.stack import Stack
 
     return Stack.model_validate(
         {

@@ -26,8 +26,8 @@ def documents(partners: int, workloads: int) -> list[dict[str, Any]]:
     spread over them in both directions.
     """
     # Only the parent compiles: what is measured imports neither pydantic nor the renderers.
-    from partner_mesh.config.stack import Stack  # noqa: PLC0415
-    from partner_mesh.specs import compile_stack  # noqa: PLC0415
+    from partner_mesh.config.stack import Stack
+    from partner_mesh.specs import compile_stack
 
     platform = copy.deepcopy(PLATFORM)
     platform["cluster"]["nodeGroups"]["billing"]["size"]["max"] = 450
@@ -60,12 +60,12 @@ def documents(partners: int, workloads: int) -> list[dict[str, Any]]:
 def analyse(file: str, *, write: bool) -> None:
     """Read objects, answer everything; print how much that was, or with `write` the whole table as JSON."""
     collect_rarely()  # as the command does, before it imports a verb
-    from partner_mesh.analysis.resources import of_documents  # noqa: PLC0415
-    from partner_mesh.analysis.table import Table  # noqa: PLC0415
+    from partner_mesh.analysis.resources import of_documents
+    from partner_mesh.analysis.table import Table
 
     results = Table(of_documents(json.loads(Path(file).read_text(encoding="utf-8")))).results()
     if write:
-        from partner_mesh.report import reach_json  # noqa: PLC0415
+        from partner_mesh.report import reach_json
 
         sys.stdout.writelines(reach_json.chunks(results))
         return

@@ -10,6 +10,7 @@ from partner_mesh.analysis.results import Connection
 from partner_mesh.model.record import dataclass
 from partner_mesh.report.html.payload import LAYERS, owners_of_hosts
 from partner_mesh.report.html.text import seen
+from partner_mesh.report.reach_text import listed
 
 _LETTERS: Final = dict(LAYERS)
 _WIDE: Final = 340
@@ -90,7 +91,7 @@ def _what(journey: Connection) -> tuple[str, ...]:
     doubt = " unknown" if journey.verdict is Verdict.UNKNOWN else ""
     lines = [f"  {journey.ports}{doubt}"]
     for box in journey.http.document() if journey.http is not None else ():
-        lines.append(f"  {','.join(box['methods'])} {','.join(box['hosts'])}")
+        lines.append(f"  {listed(box['methods'])} {listed(box['hosts'])}")
         lines += [f"    {path}" for path in box["paths"]]
         lines += [f"    when {condition}" for condition in box.get("when", ())]
     return tuple(seen(line) for line in lines)

@@ -80,12 +80,12 @@ def requests_text(http: Any) -> str:
     if http is None:
         return ""
     return " | ".join(
-        " ".join(filter(None, (_listed(each["methods"]), _listed(each["hosts"]), _some(each["paths"]), _when(each))))
+        " ".join(filter(None, (listed(each["methods"]), listed(each["hosts"]), _some(each["paths"]), _when(each))))
         for each in http.document()
     )
 
 
-def _listed(values: Sequence[str]) -> str:
+def listed(values: Sequence[str]) -> str:
     """A set in a word; `any-but-GET` for all methods without one, which is kept as `*` and `!GET`."""
     if len(values) > 1 and values[0] == "*" and all(each.startswith("!") for each in values[1:]):
         return f"any-but-{','.join(each[1:] for each in values[1:])}"
@@ -99,7 +99,7 @@ def _when(box: dict[str, Any]) -> str:
 
 def _some(values: Sequence[str]) -> str:
     more = f",… {len(values) - _SHOWN_PATHS} more" if len(values) > _SHOWN_PATHS else ""
-    return _listed(values[:_SHOWN_PATHS]) + more
+    return listed(values[:_SHOWN_PATHS]) + more
 
 
 def grid(results: Results, *, colour: bool = False) -> Iterator[str]:

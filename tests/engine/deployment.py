@@ -17,9 +17,9 @@ _PROGRAM: Final = ("Pulumi.yaml", "__main__.py", "components", "partner_mesh")
 _LOUD: Final = frozenset({"warning", "error"})
 # The engine's own default providers; what another stack exports, which each run reads and none makes.
 _NO_STEP_OF_OURS: Final = re.compile(r"::pulumi:providers:\w+::default(_\w+)?$|::pulumi:pulumi:StackReference::")
-# Remarks on this machine's installation, not on the program: where a plugin lies, which version it is; and an event of
+# Remarks on this machine's installation: where a plugin lies, which version it is; and an event of
 # the API server's own round of repairs, when it comes by while a Service is being deleted.
-_OF_THE_INSTALLATION: Final = re.compile(
+_NOT_OF_THE_PROGRAM: Final = re.compile(
     r"using pulumi-\S+ from \$PATH|resource plugin \S+ is expected to have version"
     r"|ClusterIPNotAllocated: Cluster IP \S+ \S+ is not allocated; repairing"
 )
@@ -44,7 +44,7 @@ class Outcome:
         if (violation := event.policy_event) is not None and violation.enforcement_level == "mandatory":
             self.violations.append(f"{violation.policy_name} {violation.resource_urn}: {violation.message}")
         remark = event.diagnostic_event
-        if remark is not None and remark.severity in _LOUD and not _OF_THE_INSTALLATION.search(remark.message):
+        if remark is not None and remark.severity in _LOUD and not _NOT_OF_THE_PROGRAM.search(remark.message):
             self.diagnostics.append(remark.message.strip())
 
     def by_operation(self) -> dict[str, int]:
