@@ -1,5 +1,7 @@
 """Gateways' Envoys give freed memory back: the ConfigMap, and the annotation of their pods that names it."""
 
+import json
+
 from partner_mesh.model import Manifest
 from partner_mesh.specs import Compiled, compile_stack
 from partner_mesh.specs.proxy_bootstrap import FILE
@@ -20,6 +22,14 @@ def test_every_gateway_of_ours_finds_the_bootstrap_that_its_pods_name() -> None:
     assert {chart.namespace for chart in gateways} == set(found)
     for chart in gateways:
         assert chart.values["podAnnotations"]["sidecar.istio.io/bootstrapOverride"] == found[chart.namespace].name
+
+
+def test_what_they_find_makes_envoy_release_memory() -> None:
+    """Of 0 bytes, or of no interval, Envoy's allocator releases nothing (bootstrap.proto, MemoryAllocatorManager)."""
+    for found in bootstraps(compile_stack(loaded())).values():
+        manager = json.loads(found.body["data"][FILE])["memory_allocator_manager"]
+        assert manager["bytes_to_release"] > 0
+        assert float(manager["memory_release_interval"].removesuffix("s")) > 0
 
 
 def test_gateways_of_somebody_elses_mesh_get_none() -> None:
